@@ -1,0 +1,10 @@
+"""The systolic engine: tilings it can execute, what they cost in closed form, their Program, and its cycle model."""
+
+from .closed_form import Cost, price
+from .cycle import run
+from .lower import Bases, lower
+from .tiling import Tiling
+
+TYPE = "systolic"
+
+__all__ = ["TYPE", "Bases", "Cost", "Tiling", "lower", "price", "run"]

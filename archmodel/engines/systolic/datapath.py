@@ -1,0 +1,132 @@
+"""The state that data pass through, and what each command does to it: every bit of it, no cycles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archmodel.records.base import SpecError
+from archmodel.records.engines.systolic import BUFFERS, Hardware
+
+Bytes = npt.NDArray[np.uint8]
+Words = npt.NDArray[np.int64]
+
+
+class Datapath:
+    """Buffers of one engine as [bank, word, lane]; they outlive a Program, the bank pointers don't."""
+
+    def __init__(self, hardware: Hardware) -> None:
+        self.hardware = hardware
+        lanes = {"X": hardware.rows, "Y": hardware.cols, "Z": hardware.cols, "P": hardware.cols * 3}
+        self.words = {name: np.zeros((hardware.banks, hardware.depth(name), lanes[name]), dtype=np.int64) for name in BUFFERS}
+        self.restart()
+
+    def restart(self) -> None:
+        """What a start pulse does: every bank pointer returns to bank 0."""
+        self.fill = dict.fromkeys(BUFFERS, 0)
+        self.use = dict.fromkeys(BUFFERS, 0)
+        self._stored = dict.fromkeys(BUFFERS, 0)
+
+    def execute(self, unit: str, name: str, fields: dict[str, int], memory: Any) -> None:
+        if name == "sync":
+            return
+        {"load": self._load, "exec": self._exec, "store": self._store}[unit](fields, memory)
+
+    def _turn(self, pointers: dict[str, int], buffer: str, swap: int) -> None:
+        if swap:
+            pointers[buffer] = (pointers[buffer] + 1) % self.hardware.banks
+
+    def _load(self, fields: dict[str, int], memory: Bytes) -> None:
+        name = BUFFERS[fields["buffer"]]
+        bank = self.words[name][self.fill[name]]
+        data = self._unpack(name, memory[self._where(fields, self.hardware.beats(name), memory)])
+        for row in range(fields["outer"]):
+            at = fields["sram"] + row * fields["pitch"]
+            _window(bank, name, at, fields["inner"])[:] = data[row]
+        self._turn(self.fill, name, fields["swap"])
+
+    def _where(self, fields: dict[str, int], beats: int, memory: Bytes) -> npt.NDArray[np.int64]:
+        """Byte addresses [outer, inner, byte of word] of a move."""
+        size = self.hardware.port_bytes
+        rows = fields["base"] + np.arange(fields["outer"], dtype=np.int64) * fields["stride"]
+        words = rows[:, None] + np.arange(fields["inner"], dtype=np.int64) * beats
+        addresses = (words * size)[:, :, None] + np.arange(beats * size)
+        if addresses.size and addresses.max() >= memory.size:
+            raise SpecError(f"program: a move reaches byte {addresses.max()} of a memory of {memory.size} bytes")
+        return addresses
+
+    def _unpack(self, name: str, data: Bytes) -> Words:
+        bits = {"X": self.hardware.x_bits, "Y": self.hardware.y_bits, "Z": 32, "P": 32}[name]
+        if bits == 4:
+            nibbles = np.stack((data & 15, data >> 4), axis=-1).reshape(*data.shape[:-1], -1).astype(np.int64)
+            return (nibbles ^ 8) - 8
+        kind = np.dtype("<i1" if bits == 8 else "<i4")
+        return np.ascontiguousarray(data).view(kind).astype(np.int64)
+
+    def _exec(self, fields: dict[str, int], memory: Bytes) -> None:
+        del memory
+        x, y, z = (self.words[name][self.use[name]] for name in "XYZ")
+        depth = self.hardware.rows if not fields["output"] else fields["t"]
+        height = self.hardware.rows if fields["output"] else fields["t"]
+        for outer in range(fields["outer"]):
+            accumulate = fields["acc_rest"] if outer else fields["acc_first"]
+            for inner in range(fields["inner"]):
+                xs, ys, zs = (fields[b] + inner * fields[f"{b}0"] + outer * fields[f"{b}1"] for b in "xyz")
+                stream = _window(x, "X", xs, fields["t"])
+                product = (stream.T if fields["output"] else stream) @ _window(y, "Y", ys, depth)
+                target = _window(z, "Z", zs, height)
+                target[:] = _wrap(product + target * accumulate)
+        for buffer in "XYZ":
+            self._turn(self.use, buffer, fields[f"swap_{buffer.lower()}"])
+
+    def _store(self, fields: dict[str, int], memory: Bytes) -> None:
+        pointers = self._stored
+        bank = self.words["Z"][pointers["Z"]]
+        rows = [_window(bank, "Z", fields["sram"] + row * fields["pitch"], fields["inner"]) for row in range(fields["outer"])]
+        data = np.stack(rows)
+        if fields["requantise"]:
+            out = self._requantised(data, fields).astype("<i1")
+            self._turn(pointers, "P", 1)
+        else:
+            out = data.astype("<i4")
+        beats = self.hardware.beats("Q" if fields["requantise"] else "Z")
+        memory[self._where(fields, beats, memory)] = np.ascontiguousarray(out).view(np.uint8)
+        self._turn(pointers, "Z", fields["swap"])
+
+    def _requantised(self, data: Words, fields: dict[str, int]) -> Words:
+        """int8 results of Z words [outer, inner, lane]; a P word belongs to a row, or a lane of it to each word."""
+        bank, cols = self.words["P"][self._stored["P"]], self.hardware.cols
+        if fields["broadcast"]:
+            count = -(-fields["inner"] // cols)
+            lanes = _window(bank, "P", fields["params"], count).reshape(count * cols, 3)[: fields["inner"]]
+            parameters = lanes[None, :, None, :]
+        else:
+            parameters = _window(bank, "P", fields["params"], fields["outer"]).reshape(-1, 1, cols, 3)
+        return requantise(data, parameters[..., 0], parameters[..., 1], parameters[..., 2])
+
+
+def _window(bank: Words, name: str, at: int, count: int) -> Words:
+    if at + count > len(bank):
+        raise SpecError(f"program: a command reaches word {at + count - 1} of {name}, which has {len(bank)} words a bank")
+    return bank[at : at + count]
+
+
+def _wrap(values: Words) -> Words:
+    """Two's complement of 32 bits."""
+    return ((values + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
+
+
+def requantise(values: Words, bias: Words, multiplier: Words, shift: Words) -> Words:
+    """(value + bias) times multiplier, shifted right, rounded half to even, saturated to int8.
+
+    bias int32, multiplier 0 to 2^31 - 1, shift 0 to 63; the product is exact in 64 bits.
+    """
+    product = (values + bias) * (multiplier & 0x7FFFFFFF)
+    shift = shift & 63
+    quotient = product >> shift
+    rest = product & ((np.int64(1) << shift) - 1)
+    half = np.where(shift > 0, np.int64(1) << np.maximum(shift - 1, 0), 0)
+    up = (shift > 0) & ((rest > half) | ((rest == half) & (quotient & 1 == 1)))
+    return np.clip(quotient + up, -128, 127)

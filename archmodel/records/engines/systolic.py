@@ -1,0 +1,190 @@
+"""Systolic engine: parameters, the hardware they resolve to, and the layout of its commands.
+
+Names of the two operand streams and of the result, whatever the dataflow:
+
+    X   words of ``rows`` elements, enter the array from the left
+    Y   words of ``cols`` elements, enter from the top
+    Z   words of ``cols`` accumulators, leave at the bottom
+    P   words of ``cols`` output parameters (bias, multiplier, shift), read on the way out
+
+    dataflow   stays in the PE   X lane, index   Y lane, index   Z lane, index
+    ws         B[k,n]            A: k, m         B: n, k         n, m
+    is         A[m,k]            B: k, n         A: m, k         m, n
+    os         C[m,n]            A: m, k         B: n, k         n, m
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..base import SpecError
+from ..program import Layout, pack, unpack
+
+TYPE = "systolic"
+ISA_VERSION = 1
+DATAFLOWS = ("ws", "is", "os")
+OUTPUT_PARAMETER_BYTES = 12
+"""Per channel: int32 bias, uint31 multiplier, uint6 shift in a word of its own."""
+
+
+@dataclass(frozen=True)
+class Params:
+    """What a machine's description says of a systolic engine.
+
+    buffering     banks of every buffer: 1, or 2 (double buffering)
+    port_bytes    bytes of one beat of the memory port; divides every buffer word
+    outstanding   requests (each one buffer word) in flight at the port
+    buffer_split  shares of the buffer for X, Y, Z and P, in any unit
+    program_words instructions that each of the three sequencers holds
+    """
+
+    rows: int
+    cols: int
+    dataflows: tuple[str, ...] = ("ws",)
+    act_bits: int = 8
+    weight_bits: int = 8
+    port_bytes: int = 16
+    outstanding: int = 16
+    buffering: int = 2
+    buffer_split: tuple[int, int, int, int] = (3, 3, 8, 2)
+    program_words: int = 512
+
+    def __post_init__(self) -> None:
+        checks = (
+            (self.rows >= 2 and self.cols >= 2, f"a {self.rows}x{self.cols} array, expected at least 2x2"),
+            (self.rows <= 256 and self.cols <= 256, f"a {self.rows}x{self.cols} array, expected at most 256x256"),
+            (bool(self.dataflows) and set(self.dataflows) <= set(DATAFLOWS),
+             f"dataflows {list(self.dataflows)}, expected some of ws, is, os"),
+            (self.act_bits == 8, f"act_bits {self.act_bits}, expected 8"),
+            (self.weight_bits in (4, 8), f"weight_bits {self.weight_bits}, expected 4 or 8"),
+            (self.buffering in (1, 2), f"buffering {self.buffering}, expected 1 or 2"),
+            (1 <= self.outstanding <= 255, f"outstanding {self.outstanding}, expected 1 to 255"),
+            (16 <= self.program_words <= 4096, f"program_words {self.program_words}, expected 16 to 4096"),
+            (len(self.buffer_split) == 4 and min(self.buffer_split) > 0, "buffer_split needs four positive shares"),
+            (len(set(map(self.x_bits, self.dataflows))) <= 1,
+             "dataflow is beside ws or os needs weight_bits equal to act_bits"),
+        )  # fmt: skip
+        for passed, text in checks:
+            if not passed:
+                raise SpecError(f"systolic engine: {text}")
+        for bits, lanes, what in self.words():
+            if bits * lanes % (8 * self.port_bytes):
+                raise SpecError(f"systolic engine: port_bytes {self.port_bytes} does not divide the {what} word "
+                                f"of {bits * lanes / 8:g} bytes")  # fmt: skip
+
+    def x_bits(self, dataflow: str) -> int:
+        return self.weight_bits if dataflow == "is" else self.act_bits
+
+    def words(self) -> tuple[tuple[int, int, str], ...]:
+        """(bits, lanes, name) of every word that crosses the memory port."""
+        flow = self.dataflows[0]
+        y_bits = self.act_bits if flow == "is" else self.weight_bits
+        return ((self.x_bits(flow), self.rows, "X"), (y_bits, self.cols, "Y"), (32, self.cols, "Z"),
+                (8, self.cols, "int8 result"), (8 * OUTPUT_PARAMETER_BYTES, self.cols, "P"))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """All that the generated hardware depends on; ``Params`` with the buffer's depths worked out in words per bank."""
+
+    rows: int
+    cols: int
+    dataflows: tuple[str, ...]
+    x_bits: int
+    y_bits: int
+    port_bytes: int
+    outstanding: int
+    banks: int
+    x_words: int
+    y_words: int
+    z_words: int
+    p_words: int
+    program_words: int
+
+    @property
+    def has_operand_stationary(self) -> bool:
+        return "ws" in self.dataflows or "is" in self.dataflows
+
+    @property
+    def has_output_stationary(self) -> bool:
+        return "os" in self.dataflows
+
+    def beats(self, buffer: str) -> int:
+        """Beats of the memory port in one word: of X, Y, Z, P or Q (a requantised Z word)."""
+        bits = {"X": self.x_bits * self.rows, "Y": self.y_bits * self.cols, "Z": 32 * self.cols,
+                "Q": 8 * self.cols, "P": 8 * OUTPUT_PARAMETER_BYTES * self.cols}[buffer]  # fmt: skip
+        return bits // (8 * self.port_bytes)
+
+    def depth(self, buffer: str) -> int:
+        return {"X": self.x_words, "Y": self.y_words, "Z": self.z_words, "P": self.p_words}[buffer]
+
+
+def resolve(params: Params, buffer_bytes: int) -> Hardware:
+    """The hardware of an engine that owns a buffer of ``buffer_bytes``.  Raises SpecError when a bank holds no tile."""
+    (x_bits, *_), (y_bits, *_) = params.words()[0], params.words()[1]
+    word_bytes = (params.rows * x_bits / 8, params.cols * y_bits / 8, params.cols * 4, params.cols * OUTPUT_PARAMETER_BYTES)
+    total = sum(params.buffer_split)
+    depths = [int(buffer_bytes * share / total / params.buffering // size)
+              for share, size in zip(params.buffer_split, word_bytes, strict=True)]  # fmt: skip
+    least = (params.rows, params.rows, params.rows, 1)
+    for name, depth, minimum in zip("XYZP", depths, least, strict=True):
+        if depth < minimum:
+            raise SpecError(f"systolic engine: a buffer of {buffer_bytes} bytes gives {name} {depth} words a bank, "
+                            f"and a {params.rows}x{params.cols} array needs {minimum}; enlarge the buffer or its share")  # fmt: skip
+    x, y, z, p = (min(depth, 1 << 18) for depth in depths)
+    return Hardware(params.rows, params.cols, tuple(sorted(params.dataflows)), x_bits, y_bits, params.port_bytes,
+                    params.outstanding, params.buffering, x, y, z, p, params.program_words)  # fmt: skip
+
+
+# --- Commands -------------------------------------------------------------------------------------------------------
+#
+# Three units, each with a sequencer of its own: load (memory to X, Y, Z, P), exec (the array), store (Z to memory).
+# A command names the units whose token it waits for and the units that get one when it ends.  Instructions of the
+# sequencer: LOOP repeats what stands up to its END; in round i every address register is its value at the loop's entry
+# plus i times the loop's increment, and at the exit it is what it was at the entry.
+
+UNITS = ("load", "exec", "store")
+LOAD, EXEC, STORE = (1 << index for index in range(3))
+"""Bit of a unit in a wait or signal mask."""
+
+OPCODES = {"halt": 0, "loop": 1, "end": 2, "sync": 3, "move": 4, "exec": 5}
+BUFFERS = ("X", "Y", "Z", "P")
+ADDRESS_REGISTERS = 4
+LOOP_DEPTH = 4
+MIN_CYCLES = 16
+"""Shortest move or exec.  Six LOOP and END instructions (two cycles each) hide behind it, so they never cost time."""
+
+ADDRESS_BITS = 20
+_HEAD: Layout = (("opcode", 4), ("wait", 3), ("signal", 3))
+LAYOUTS: dict[str, Layout] = {
+    "halt": _HEAD,
+    "end": _HEAD,
+    "sync": _HEAD,
+    "loop": (*_HEAD, ("reserved", 22), ("count", 32), *((f"step{r}", 32) for r in range(ADDRESS_REGISTERS))),
+    # load: words of `buffer`; store: Z words, raw (int32) or requantised (int8) with P words from `params` on.
+    # Word (o, i) lies at memory beat base + AR + o*stride + i*(beats of a word) and at buffer word sram + o*pitch + i.
+    "move": (*_HEAD, ("buffer", 2), ("swap", 1), ("requantise", 1), ("broadcast", 1), ("register", 2),
+             ("inner", ADDRESS_BITS), ("outer", ADDRESS_BITS), ("sram", ADDRESS_BITS), ("pitch", ADDRESS_BITS),
+             ("base", 32), ("stride", 32), ("params", ADDRESS_BITS)),
+    # outer x inner folds, each a stream of `t` words; x0, y0, z0 step the base per inner and x1, y1, z1 per outer fold.
+    "exec": (*_HEAD, ("output", 1), ("acc_first", 1), ("acc_rest", 1), ("swap_x", 1), ("swap_y", 1), ("swap_z", 1),
+             ("t", ADDRESS_BITS), ("outer", 16), ("inner", 16),
+             *((f"{b}{s}", ADDRESS_BITS) for b in "xyz" for s in ("", "0", "1"))),
+}  # fmt: skip
+
+
+def instruction(name: str, **fields: int) -> bytes:
+    """The 32 bytes of one instruction; fields that are not given are 0."""
+    layout = LAYOUTS[name]
+    if unknown := fields.keys() - {field for field, _ in layout}:
+        raise SpecError(f"program: {name} has no field {sorted(unknown)[0]!r}")
+    return pack(layout, {**{field: 0 for field, _ in layout}, **fields, "opcode": OPCODES[name]})
+
+
+def decode(data: bytes) -> tuple[str, dict[str, int]]:
+    """(name, fields) of one instruction.  Raises SpecError for an unknown opcode."""
+    opcode = data[0] & 15
+    for name, code in OPCODES.items():
+        if code == opcode:
+            return name, unpack(LAYOUTS[name], data)
+    raise SpecError(f"program: opcode {opcode} is not one of ISA version {ISA_VERSION}")
