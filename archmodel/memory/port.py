@@ -1,21 +1,48 @@
-"""The memory port of an engine, in cycles of the engine's clock."""
+"""The memory port of an engine, in whole cycles of the engine's clock."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from archmodel.records.base import SpecError
+from archmodel.records.machine import Engine, Machine
+
+_PICOSECONDS = 10**12
 
 
 @dataclass(frozen=True)
 class Port:
-    """latency   cycles from an accepted request to its first beat (or from a write's last beat to its response)
-    interval  cycles between beats
+    """``latency``   cycles from a request to its first beat, at least 1
+    ``interval``  cycles from one beat to the next, at least 1
     """
 
     latency: int
-    interval: int = 1
+    interval: int
 
     def __post_init__(self) -> None:
-        if not 1 <= self.interval <= self.latency:
-            raise SpecError(f"port: latency {self.latency} and interval {self.interval}, expected 1 <= interval <= latency")
+        if self.latency < 1 or self.interval < 1:
+            raise SpecError(f"port: latency {self.latency} and interval {self.interval}, expected at least 1 cycle each")
+
+
+def port_of(machine: Machine, engine: Engine) -> Port:
+    """The port of each copy of ``engine``; all copies share the memory's bandwidth equally.
+
+    Hardware moves a beat on a clock edge, so both figures are rounded up to whole cycles, never down: a port is never
+    faster than its memory.  A memory of 34 GB/s behind one port of 256 bytes at 700 MHz takes ceil(5.27) = 6 cycles a
+    beat, which is 29.9 GB/s; choose ``port_bytes`` and clock so that little is lost.  Raises SpecError for an engine
+    without a port, or a memory without a bandwidth.
+    """
+    if engine.port is None:
+        raise SpecError(f"machine {machine.name}: engine {engine.name} has no port, expected the name of a memory")
+    memory, hz = machine.memory(engine.port), machine.clock_hz(engine.clock)
+    if memory.bandwidth_bytes_per_second is None:
+        raise SpecError(f"machine {machine.name}: memory {memory.name} has no bandwidth, and the port of {engine.name} needs it")
+    wanted = engine.params.port_bytes * engine.count * hz
+    return Port(
+        latency=max(1, _ceil(memory.latency_picoseconds * hz, _PICOSECONDS)),
+        interval=_ceil(wanted, memory.bandwidth_bytes_per_second),
+    )
+
+
+def _ceil(numerator: int, denominator: int) -> int:
+    return -(-numerator // denominator)

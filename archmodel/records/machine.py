@@ -6,16 +6,37 @@ that their name says: ``hz``, ``bytes``, ``bytes_per_second``, ``picoseconds``.
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
+from typing import Any, TypeVar
 
-from .base import SpecError
+from .base import SpecError, from_plain
+
+
+def engine_types() -> tuple[str, ...]:
+    """The names of all engine types: the files of ``records/engines``, none of which is imported."""
+    from . import engines
+
+    return tuple(sorted(m.name for m in pkgutil.iter_modules(engines.__path__) if not m.name.startswith("_")))
+
+
+def engine_records(kind: str) -> ModuleType:
+    """The module with the parameters of an engine type.  Raises SpecError for an unknown type."""
+    if kind not in engine_types():
+        raise SpecError(f"no engine type {kind!r} (there is: {', '.join(engine_types())})")
+    return importlib.import_module(f"{__package__}.engines.{kind}")
 
 
 @dataclass(frozen=True)
 class Clock:
     name: str
     hz: int
+
+    def __post_init__(self) -> None:
+        _at_least(f"clock {self.name}", 1, hz=self.hz)
 
 
 @dataclass(frozen=True)
@@ -29,6 +50,11 @@ class Memory:
     latency_picoseconds: int = 0
     source: str = ""
 
+    def __post_init__(self) -> None:
+        _at_least(f"memory {self.name}", 1, size_bytes=self.size_bytes,
+                  bandwidth_bytes_per_second=self.bandwidth_bytes_per_second)  # fmt: skip
+        _at_least(f"memory {self.name}", 0, latency_picoseconds=self.latency_picoseconds)
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -36,6 +62,8 @@ class Engine:
 
     buffer  the on-chip memory that each copy owns
     port    the memory behind its port, shared by all copies
+
+    ``params`` given as plain data becomes the record of the type, so that an engine reads back what it printed.
     """
 
     name: str
@@ -47,6 +75,11 @@ class Engine:
     count: int = 1
     source: str = ""
 
+    def __post_init__(self) -> None:
+        _at_least(f"engine {self.name}", 1, count=self.count)
+        if isinstance(self.params, Mapping):
+            object.__setattr__(self, "params", from_plain(engine_records(self.type).Params, self.params))
+
 
 @dataclass(frozen=True)
 class Link:
@@ -55,6 +88,10 @@ class Link:
     bandwidth_bytes_per_second: int
     latency_picoseconds: int
     source: str = ""
+
+    def __post_init__(self) -> None:
+        _at_least(f"link {self.name}", 1, bandwidth_bytes_per_second=self.bandwidth_bytes_per_second)
+        _at_least(f"link {self.name}", 0, latency_picoseconds=self.latency_picoseconds)
 
 
 @dataclass(frozen=True)
@@ -74,6 +111,12 @@ class Machine:
             names = [item.name for item in items]  # type: ignore[attr-defined]
             if len(set(names)) != len(names):
                 raise SpecError(f"machine {self.name}: a {what} name appears twice")
+        _at_least(f"machine {self.name}", 1, node_nm=self.node_nm)
+        for engine in self.engines:
+            self.clock_hz(engine.clock)
+            for memory in (engine.buffer, engine.port):
+                if memory is not None:
+                    self.memory(memory)
 
     def clock_hz(self, name: str) -> int:
         return _named(self.clocks, name, "clock", self.name).hz
@@ -89,7 +132,16 @@ class Machine:
         return next((engine for engine in self.engines if engine.type == kind), None)
 
 
-def _named(items: Any, name: str, what: str, machine: str) -> Any:
+def _at_least(what: str, minimum: int, **values: int | None) -> None:
+    for name, value in values.items():
+        if value is not None and value < minimum:
+            raise SpecError(f"{what}: {name} is {value}, expected at least {minimum}")
+
+
+_Part = TypeVar("_Part", Clock, Memory, Engine)
+
+
+def _named(items: tuple[_Part, ...], name: str, what: str, machine: str) -> _Part:
     for item in items:
         if item.name == name:
             return item

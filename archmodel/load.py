@@ -1,0 +1,322 @@
+"""The one place that reads YAML.  Every error names file, line and column, and all of a description come at once.
+
+Only plain YAML is read: no tags, anchors or aliases, at most 1 MiB, 64 levels and 50,000 nodes, no key twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from archmodel.records.base import SpecError, from_plain, to_plain
+from archmodel.records.machine import Machine
+from archmodel.schema import SECTIONS, Findings, Node, build, choice, plain_of
+
+PRESETS = Path(__file__).parent / "presets"
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 64
+MAX_NODES = 50_000
+
+
+def list_machines() -> tuple[str, ...]:
+    """The names of the presets."""
+    return tuple(sorted(path.stem for path in PRESETS.glob("*.yaml")))
+
+
+def load_machine(name_or_path: str | Path, sets: Iterable[str] = ()) -> Machine:
+    """The machine of a preset's name or a file's path, with ``PATH=VALUE`` overrides such as ``engines.array.rows=32``.
+
+    Raises SpecError: one line per finding, ``file:line:column: key: found ..., expected ...``.
+    """
+    path = _find(str(name_or_path), Path())
+    if path is None:
+        raise SpecError(_no_machine(str(name_or_path)))
+    return _machine(_text(path), _shown(path), path, path.stem, sets)
+
+
+def machine_from_yaml(text: str, name: str = "machine", sets: Iterable[str] = ()) -> Machine:
+    """The machine that a text describes; ``base:`` is relative to the working directory.  Raises as load_machine."""
+    return _machine(text, f"<{name}>", None, name, sets)
+
+
+def machine_to_yaml(machine: Machine) -> str:
+    """The machine as YAML which ``machine_from_yaml`` reads back as an equal machine."""
+    return _dump(plain_of(machine))
+
+
+def record_to_yaml(record: Any) -> str:
+    """Any record as YAML, every field in base units; ``record_from_yaml`` is its inverse."""
+    return _dump(to_plain(record))
+
+
+def record_from_yaml(cls: Any, text: str) -> Any:
+    """The record of type ``cls`` that ``record_to_yaml`` printed.  Raises SpecError."""
+    return from_plain(cls, plain_from_yaml(text, f"<{getattr(cls, '__name__', 'record')}>"))
+
+
+def read_yaml(path: str | Path) -> Any:
+    """The dicts, lists and scalars of a YAML file.  Raises SpecError."""
+    return plain_from_yaml(_text(Path(path)), str(path))
+
+
+def plain_from_yaml(text: str, shown: str = "<text>") -> Any:
+    """The dicts, lists and scalars of a YAML text; ``shown`` stands for it in errors.  Raises SpecError."""
+    findings = Findings()
+    tree = _parse(text, shown, findings)
+    findings.stop()
+    return _plain(tree)
+
+
+def _dump(data: Any) -> str:
+    import yaml
+
+    return yaml.safe_dump(data, sort_keys=False, width=120, allow_unicode=True)
+
+
+def _machine(text: str, shown: str, path: Path | None, name: str, sets: Iterable[str]) -> Machine:
+    findings = Findings()
+    tree = _parse(text, shown, findings)
+    tree = _resolved(tree, path.parent if path else Path(), (path,) if path else (), findings)
+    if findings.broken:
+        findings.stop()
+    for option in sets:
+        tree = _merged(tree, _set_layer(tree, option, findings))
+    machine = build(tree, name, findings)
+    findings.stop()
+    assert machine is not None, "a machine without findings"
+    return machine
+
+
+def _find(name: str, folder: Path) -> Path | None:
+    if name in list_machines():
+        return PRESETS / f"{name}.yaml"
+    path = folder / name
+    return path if path.is_file() else None
+
+
+def _no_machine(name: str) -> str:
+    return f"found {name!r}, which is neither a preset nor a file, expected a file or {choice(name, list_machines())}"
+
+
+def _shown(path: Path) -> str:
+    return f"archmodel/presets/{path.name}" if path.parent == PRESETS else str(path)
+
+
+def _resolved(tree: Node, folder: Path, chain: tuple[Path, ...], findings: Findings) -> Node:
+    """The tree laid over its bases, those of its devices too."""
+    if not isinstance(tree.value, dict):
+        return tree
+    parts = {key: node for key, node in _with_clocks(tree, findings).items() if key != "base"}
+    devices = parts.get("devices")
+    if devices is not None and isinstance(devices.value, dict):
+        inner = {key: _resolved(node, folder, chain, findings) for key, node in devices.value.items()}
+        parts["devices"] = Node(inner, devices.place, devices.key_place)
+    upper = Node(parts, tree.place, tree.key_place)
+    base = _base(tree.value["base"], folder, chain, findings) if "base" in tree.value else None
+    return upper if base is None else _merged(base, upper)
+
+
+def _base(node: Node, folder: Path, chain: tuple[Path, ...], findings: Findings) -> Node | None:
+    """The resolved tree of a ``base:``, without the base's own name; None with a finding where there is none."""
+    path = _find(node.value, folder) if isinstance(node.value, str) else None
+    wrong = ""
+    if path is None:
+        wrong = _no_machine(node.value) if isinstance(node.value, str) else f"found {node.shown()}, expected a file"
+    elif path.resolve() in [seen.resolve() for seen in chain]:
+        circle = " -> ".join(_shown(step) for step in (*chain, path))
+        wrong = f"found a circle {circle}, expected a file that does not lead back"
+    if wrong or path is None:
+        findings.add(node.place, "base", wrong)
+        findings.broken = True
+        return None
+    tree = _resolved(_parse(_text(path), _shown(path), findings), path.parent, (*chain, path), findings)
+    if isinstance(tree.value, dict):
+        tree.value.pop("name", None)
+    return tree
+
+
+def _with_clocks(tree: Node, findings: Findings) -> dict[str, Node]:
+    """The parts of a tree with ``clock: 800 MHz`` written out as ``clocks: {core: 800 MHz}``."""
+    assert isinstance(tree.value, dict)
+    parts = dict(tree.value)
+    short = parts.pop("clock", None)
+    if short is None:
+        return parts
+    clocks = parts.get("clocks", Node({}, short.place, short.key_place))
+    if not isinstance(clocks.value, dict) or "core" in clocks.value:
+        findings.add(short.key_place, "clock", "found clocks beside it, expected clock (short for clocks.core) or clocks")
+        return parts
+    parts["clocks"] = Node({**clocks.value, "core": short}, clocks.place, clocks.key_place)
+    return parts
+
+
+def _merged(lower: Node, upper: Node) -> Node:
+    """``upper`` over ``lower``: mappings merge, null removes, an engine of another type replaces, the rest replaces."""
+    if not isinstance(lower.value, dict) or not isinstance(upper.value, dict) or _retyped(lower.value, upper.value):
+        return upper
+    parts = dict(lower.value)
+    for key, node in upper.value.items():
+        if node.value is None and key in parts:
+            del parts[key]
+        else:
+            parts[key] = _merged(parts[key], node) if key in parts else node
+    return Node(parts, upper.place, upper.key_place)
+
+
+def _retyped(lower: dict[str, Node], upper: dict[str, Node]) -> bool:
+    return "type" in lower and "type" in upper and lower["type"].value != upper["type"].value
+
+
+def _set_layer(tree: Node, option: str, findings: Findings) -> Node:
+    """A tree with the one value of ``PATH=VALUE``, located at the option itself."""
+    path, equals, value = option.partition("=")
+    keys, place = path.strip().split("."), f"--set {option}"
+    nothing = Node({}, place, place)
+    if not equals or not all(keys):
+        findings.add(place, "", "expected PATH=VALUE, such as engines.array.rows=32")
+        return nothing
+    if keys == ["clock"]:
+        keys = ["clocks", "core"]
+    at: Node | None = tree
+    for depth, key in enumerate(keys[:-1]):
+        have = at.value if at is not None and isinstance(at.value, dict) else {}
+        at = have.get(key)
+        if at is None and (depth or key not in SECTIONS):
+            findings.add(place, ".".join(keys[: depth + 1]), f"found no such key, expected {choice(key, have)}")
+            return nothing
+    node = _relocated(_parse(value, place, findings), place)
+    for key in reversed(keys):
+        node = Node({key: node}, place, place)
+    return node
+
+
+def _relocated(node: Node, place: str) -> Node:
+    value = node.value
+    if isinstance(value, dict):
+        value = {key: _relocated(part, place) for key, part in value.items()}
+    elif isinstance(value, list):
+        value = [_relocated(part, place) for part in value]
+    return Node(value, place, place, node.unquoted)
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(data) > MAX_BYTES:
+        raise SpecError(f"{path}: found a file above 1 MiB, expected a description")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{path}: found a byte that is not UTF-8 at offset {error.start}, expected text") from None
+
+
+def _parse(text: str, shown: str, findings: Findings) -> Node:
+    """The located tree of a YAML text, built from parser events, so that nothing is expanded or constructed.
+
+    A key that stands twice is a finding; what isn't plain YAML raises SpecError.
+    """
+    import yaml
+
+    if len(text) > MAX_BYTES:
+        raise SpecError(f"{shown}: found a text above 1 MiB, expected a description")
+    try:
+        return _Tree(shown, findings).of(yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{shown}:{mark.line + 1}:{mark.column + 1}" if mark else shown
+        raise SpecError(f"{where}: not YAML: {' '.join((error.problem or str(error)).split())}") from None
+    except yaml.YAMLError as error:
+        raise SpecError(f"{shown}: not YAML: {' '.join(str(error).split())}") from None
+
+
+class _Tree:
+    """Parser events to one located tree."""
+
+    def __init__(self, shown: str, findings: Findings) -> None:
+        self.shown = shown
+        self.findings = findings
+        self.open: list[tuple[Node, list[Node]]] = []
+        self.nodes = 0
+
+    def of(self, events: Iterable[Any]) -> Node:
+        import yaml
+
+        root: Node | None = None
+        for event in events:
+            done: Node | None = None
+            if isinstance(event, yaml.DocumentStartEvent) and root is not None:
+                raise SpecError(f"{self.at(event)}: found a second document, expected one")
+            if isinstance(event, yaml.NodeEvent):
+                done = self.start(event)
+            elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
+                done = self.close()
+            if done is not None and self.open:
+                self.open[-1][1].append(done)
+            elif done is not None:
+                root = done
+        return root or Node(None, f"{self.shown}:1:1")
+
+    def at(self, event: Any) -> str:
+        return f"{self.shown}:{event.start_mark.line + 1}:{event.start_mark.column + 1}"
+
+    def start(self, event: Any) -> Node | None:
+        """A finished scalar, or None after opening a list or mapping."""
+        import yaml
+
+        self.nodes += 1
+        place = self.at(event)
+        if isinstance(event, yaml.AliasEvent) or event.anchor:
+            raise SpecError(f"{place}: found an anchor or alias, expected plain YAML")
+        if event.tag is not None:
+            raise SpecError(f"{place}: found the tag {event.tag!r}, expected plain YAML")
+        if self.nodes > MAX_NODES or len(self.open) > MAX_DEPTH:
+            raise SpecError(f"{place}: found more than {MAX_NODES} nodes or {MAX_DEPTH} levels, expected a description")
+        if isinstance(event, yaml.ScalarEvent):
+            null = event.implicit[0] and event.value in ("", "~", "null", "Null", "NULL")
+            return Node(None if null else event.value, place, unquoted=event.implicit[0])
+        empty: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
+        self.open.append((Node(empty, place), []))
+        return None
+
+    def close(self) -> Node:
+        node, parts = self.open.pop()
+        if isinstance(node.value, list):
+            node.value.extend(parts)
+        elif isinstance(node.value, dict):
+            self.fill(node.value, parts)
+        return node
+
+    def fill(self, mapping: dict[str, Node], parts: Sequence[Node]) -> None:
+        for key, node in zip(parts[::2], parts[1::2], strict=True):
+            if not isinstance(key.value, str):
+                raise SpecError(f"{key.place}: found {key.shown()} as a key, expected text")
+            if key.value in mapping:
+                first = mapping[key.value].key_place
+                self.findings.add(key.place, key.value, f"found the key again, expected it once (first at {first})")
+            node.key_place = key.place
+            mapping[key.value] = node
+
+
+def _plain(node: Node) -> Any:
+    if isinstance(node.value, dict):
+        return {key: _plain(part) for key, part in node.value.items()}
+    if isinstance(node.value, list):
+        return [_plain(part) for part in node.value]
+    if node.value is None or not node.unquoted:
+        return node.value
+    return _resolved_scalar(node.value)
+
+
+def _resolved_scalar(text: str) -> Any:
+    """Plain text as YAML 1.1 reads it: a bool, int, float or, dates included, text."""
+    import yaml
+
+    loader: Any = yaml.SafeLoader("")
+    tag = loader.resolve(yaml.ScalarNode, text, (True, False))
+    if tag.rpartition(":")[2] not in ("bool", "int", "float"):
+        return text
+    return loader.construct_object(yaml.ScalarNode(tag, text))

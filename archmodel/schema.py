@@ -1,0 +1,367 @@
+"""What a machine's description may say: a tree of located text to a Machine, with all findings at once, and back.
+
+The tree comes from ``archmodel.load``.  Fields of an engine are those of its type's ``Params``, so that a new engine
+type needs no edit here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+import typing
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from archmodel import units
+from archmodel.records.base import SpecError
+from archmodel.records.machine import Clock, Engine, Link, Machine, Memory, engine_records, engine_types
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_WHOLE = re.compile(r"[+-]?(0|[1-9][0-9_]{0,18})")
+
+
+@dataclass
+class Node:
+    """A piece of YAML: text, None (a plain null), a list or a mapping.
+
+    place      file:line:column of it, and ``key_place`` that of its key
+    unquoted   whether text stands without quotes, and may thus be a number or a bool
+    """
+
+    value: str | None | list[Node] | dict[str, Node]
+    place: str
+    key_place: str = ""
+    unquoted: bool = False
+
+    def shown(self) -> str:
+        if isinstance(self.value, dict):
+            return "a mapping"
+        if isinstance(self.value, list):
+            return "a list"
+        return "nothing" if self.value is None else repr(self.value if len(self.value) <= 60 else self.value[:57] + "...")
+
+
+@dataclass
+class Findings:
+    """The errors of one description, in the order found, each one line; ``broken`` where part of it is missing."""
+
+    lines: list[str] = field(default_factory=list)
+    broken: bool = False
+
+    def add(self, place: str, key: str, text: str) -> None:
+        self.lines.append(": ".join(part for part in (place, key, " ".join(text.split())) if part))
+
+    def stop(self) -> None:
+        """Raises SpecError with every line, if there is any."""
+        if self.lines:
+            raise SpecError("\n".join(dict.fromkeys(self.lines)))
+
+
+Reader = Callable[[Node], Any]
+"""From a node to a field's value; raises SpecError ``found ..., expected ...``."""
+
+
+def text(node: Node) -> str:
+    if not isinstance(node.value, str):
+        raise SpecError(f"found {node.shown()}, expected text")
+    return node.value
+
+
+def name(node: Node) -> str:
+    if not isinstance(node.value, str) or not NAME.fullmatch(node.value):
+        raise SpecError(f"found {node.shown()}, expected a name of letters, digits, _ and -")
+    return node.value
+
+
+def whole(node: Node) -> int:
+    if not isinstance(node.value, str) or not _WHOLE.fullmatch(node.value):
+        raise SpecError(f"found {node.shown()}, expected a whole number")
+    return int(node.value)
+
+
+def positive(node: Node) -> int:
+    if (value := whole(node)) < 1:
+        raise SpecError(f"found {value}, expected at least 1")
+    return value
+
+
+def boolean(node: Node) -> bool:
+    if node.value not in ("true", "false"):
+        raise SpecError(f"found {node.shown()}, expected true or false")
+    return node.value == "true"
+
+
+def fraction(node: Node) -> Fraction:
+    try:
+        return Fraction(text(node)[:40])
+    except (ValueError, ZeroDivisionError):
+        raise SpecError(f"found {node.shown()}, expected a number such as 3/2") from None
+
+
+def quantity(kind: units.Quantity) -> Reader:
+    def read(node: Node) -> int:
+        if not isinstance(node.value, str):
+            raise SpecError(f"found {node.shown()}, expected {kind.expected}")
+        return units.parse(node.value, kind)
+
+    return read
+
+
+def listed(item: Reader, length: int | None = None) -> Reader:
+    def read(node: Node) -> tuple[Any, ...]:
+        if not isinstance(node.value, list) or length not in (None, len(node.value)):
+            raise SpecError(f"found {node.shown()}, expected a list" + (f" of {length}" if length else ""))
+        return tuple(item(part) for part in node.value)
+
+    return read
+
+
+def reader_of(hint: Any) -> Reader:
+    """The reader for a field of a ``Params`` record, from its type."""
+    simple: dict[Any, Reader] = {int: whole, str: text, bool: boolean, Fraction: fraction}
+    if hint in simple:
+        return simple[hint]
+    args = typing.get_args(hint)
+    if typing.get_origin(hint) is tuple and args:
+        return listed(reader_of(args[0]), None if args[-1] is Ellipsis else len(args))
+    inner = [arg for arg in args if arg is not type(None)]
+    if len(inner) == 1 and len(args) == 2:
+        return reader_of(inner[0])
+    raise TypeError(f"a field of type {hint} has no form in YAML")
+
+
+MEMORY: dict[str, Reader] = {
+    "technology": name, "size": quantity(units.BYTES), "bandwidth": quantity(units.BANDWIDTH),
+    "latency": quantity(units.TIME), "source": text,
+}  # fmt: skip
+ENGINE: dict[str, Reader] = {"type": name, "clock": name, "buffer": name, "port": name, "count": positive, "source": text}
+LINK: dict[str, Reader] = {
+    "ends": listed(name, 2), "bandwidth": quantity(units.BANDWIDTH), "latency": quantity(units.TIME), "source": text,
+}  # fmt: skip
+MACHINE = ("name", "source", "node", "clocks", "memories", "engines", "links", "devices")
+SECTIONS = MACHINE[3:]
+
+
+def build(tree: Node, fallback: str, findings: Findings, key: str = "") -> Machine | None:
+    """The machine that a tree describes, called ``fallback`` where it has no name; None with a finding for each error."""
+    before = len(findings.lines)
+    parts = _mapping(tree, key, findings)
+    _unknown(parts, MACHINE, key, findings)
+    top = _read(tree, parts, {"name": name, "source": text, "node": quantity(units.LENGTH)}, ("node",), key, findings)
+    sections = {section: _section(parts, section, key, findings) for section in SECTIONS}
+    clocks = [_clock(item, node, at, findings) for item, node, at in sections["clocks"]]
+    memories = [_memory(item, node, at, findings) for item, node, at in sections["memories"]]
+    engines = [_engine(item, node, at, sections, findings) for item, node, at in sections["engines"]]
+    links = [_link(item, node, at, findings) for item, node, at in sections["links"]]
+    devices = [build(node, item, findings, at) for item, node, at in sections["devices"]]
+    if len(findings.lines) > before:
+        return None
+    try:
+        return Machine(top.get("name", fallback), top["node"], tuple(filter(None, clocks)), tuple(filter(None, memories)),
+                       tuple(filter(None, engines)), tuple(filter(None, links)), tuple(filter(None, devices)),
+                       top.get("source", ""))  # fmt: skip
+    except SpecError as error:
+        findings.add(tree.place, key, str(error))
+        return None
+
+
+Item = tuple[str, Node, str]
+"""A component: its name, its node and its path."""
+
+
+def _section(parts: dict[str, Node], section: str, key: str, findings: Findings) -> list[Item]:
+    if section not in parts:
+        return []
+    at = _join(key, section)
+    items = []
+    for item, node in _mapping(parts[section], at, findings).items():
+        if NAME.fullmatch(item):
+            items.append((item, node, _join(at, item)))
+        else:
+            findings.add(node.key_place, at, f"found the name {item!r}, expected a name of letters, digits, _ and -")
+    return items
+
+
+def _clock(item: str, node: Node, at: str, findings: Findings) -> Clock | None:
+    hz = _value(node, quantity(units.FREQUENCY), at, findings)
+    return None if hz is None else Clock(item, hz)
+
+
+def _memory(item: str, node: Node, at: str, findings: Findings) -> Memory | None:
+    got = _component(node, MEMORY, ("technology", "size"), at, findings)
+    if got is None:
+        return None
+    return Memory(item, got["technology"], got["size"], got.get("bandwidth"), got.get("latency", 0), got.get("source", ""))
+
+
+def _link(item: str, node: Node, at: str, findings: Findings) -> Link | None:
+    got = _component(node, LINK, ("ends", "bandwidth", "latency"), at, findings)
+    return None if got is None else Link(item, got["ends"], got["bandwidth"], got["latency"], got.get("source", ""))
+
+
+def _engine(item: str, node: Node, at: str, sections: dict[str, list[Item]], findings: Findings) -> Engine | None:
+    kind = _engine_type(node, at, findings)
+    if kind is None:
+        return None
+    record = engine_records(kind).Params
+    hints = typing.get_type_hints(record)
+    params = {part.name: reader_of(hints[part.name]) for part in dataclasses.fields(record)}
+    needed = [part.name for part in dataclasses.fields(record)
+              if part.default is dataclasses.MISSING and part.default_factory is dataclasses.MISSING]  # fmt: skip
+    got = _component(node, {**ENGINE, **params}, ("clock", *needed), at, findings)
+    _references(node, at, sections, findings)
+    if got is None:
+        return None
+    try:
+        values = record(**{part: value for part, value in got.items() if part in params})
+        _fits(kind, values, got.get("buffer"), sections)
+    except SpecError as error:
+        findings.add(node.place, at, str(error))
+        return None
+    return Engine(item, kind, got["clock"], values, got.get("buffer"), got.get("port"), got.get("count", 1), got.get("source", ""))
+
+
+def _engine_type(node: Node, at: str, findings: Findings) -> str | None:
+    parts = _mapping(node, at, findings)
+    if not isinstance(node.value, dict):
+        return None
+    if "type" not in parts:
+        findings.add(node.place, at, f"found no type, expected one of {', '.join(engine_types())}")
+    elif (kind := _value(parts["type"], name, f"{at}.type", findings)) is not None:
+        if kind in engine_types():
+            return str(kind)
+        findings.add(parts["type"].place, f"{at}.type", f"found {kind!r}, expected {choice(kind, engine_types())}")
+    return None
+
+
+def _references(node: Node, at: str, sections: dict[str, list[Item]], findings: Findings) -> None:
+    parts = _mapping(node, at, Findings())
+    for part, section in (("clock", "clocks"), ("buffer", "memories"), ("port", "memories")):
+        have = [item for item, *_ in sections[section]]
+        if part in parts and isinstance(parts[part].value, str) and parts[part].value not in have:
+            wanted = str(parts[part].value)
+            findings.add(parts[part].place, f"{at}.{part}", f"found {wanted!r}, expected {choice(wanted, have)} of {section}")
+
+
+def _fits(kind: str, params: Any, buffer: str | None, sections: dict[str, list[Item]]) -> None:
+    """Works out the engine's hardware where its type can; raises SpecError when the buffer holds no tile."""
+    resolve = getattr(engine_records(kind), "resolve", None)
+    if resolve is None:
+        return
+    if buffer is None:
+        raise SpecError("found no buffer, expected the name of a memory")
+    for item, node, at in sections["memories"]:
+        memory = _memory(item, node, at, Findings()) if item == buffer else None
+        if memory is not None:
+            resolve(params, memory.size_bytes)
+
+
+def _component(node: Node, readers: dict[str, Reader], needed: Iterable[str], at: str, findings: Findings) -> dict[str, Any] | None:
+    """The fields of one component, or None with a finding for each error in it."""
+    before = len(findings.lines)
+    parts = _mapping(node, at, findings)
+    if not isinstance(node.value, dict):
+        return None
+    _unknown(parts, readers, at, findings)
+    got = _read(node, parts, readers, needed, at, findings)
+    return got if len(findings.lines) == before else None
+
+
+def _read(node: Node, parts: dict[str, Node], readers: dict[str, Reader], needed: Iterable[str], key: str,
+          findings: Findings) -> dict[str, Any]:  # fmt: skip
+    got = {}
+    for part, reader in readers.items():
+        if part in parts:
+            value = _value(parts[part], reader, _join(key, part), findings)
+            if value is not None:
+                got[part] = value
+    for part in needed:
+        if part not in parts:
+            findings.add(node.place, key, f"found no {part}, expected {_expected(readers[part])}")
+    return got
+
+
+def _expected(reader: Reader) -> str:
+    """What a reader says that it expects."""
+    try:
+        reader(Node(None, ""))
+    except SpecError as error:
+        return str(error).partition("expected ")[2]
+    return "a value"
+
+
+def _value(node: Node, reader: Reader, key: str, findings: Findings) -> Any:
+    try:
+        return reader(node)
+    except SpecError as error:
+        findings.add(node.place, key, str(error))
+        return None
+
+
+def _mapping(node: Node, key: str, findings: Findings) -> dict[str, Node]:
+    if isinstance(node.value, dict):
+        return node.value
+    findings.add(node.place, key, f"found {node.shown()}, expected a mapping")
+    return {}
+
+
+def _unknown(parts: dict[str, Node], known: Iterable[str], key: str, findings: Findings) -> None:
+    known = tuple(known)
+    for part, node in parts.items():
+        if part not in known:
+            findings.add(node.key_place, _join(key, part), f"found an unknown key, expected {choice(part, known)}")
+
+
+def choice(wanted: str, known: Iterable[str]) -> str:
+    """The one that the user may have meant, or all there are."""
+    known = tuple(known)
+    close = difflib.get_close_matches(wanted, known, 1)
+    return close[0] if close else f"one of {', '.join(known)}" if known else "none"
+
+
+def _join(key: str, part: str) -> str:
+    return f"{key}.{part}" if key else part
+
+
+def plain_of(machine: Machine) -> dict[str, Any]:
+    """The machine as its description: nested dicts of text with units, in the order of the records."""
+    sections = {
+        "clocks": {clock.name: units.text_of(clock.hz, units.FREQUENCY) for clock in machine.clocks},
+        "memories": {memory.name: _memory_plain(memory) for memory in machine.memories},
+        "engines": {engine.name: _engine_plain(engine) for engine in machine.engines},
+        "links": {link.name: _link_plain(link) for link in machine.links},
+        "devices": {device.name: plain_of(device) for device in machine.devices},
+    }
+    node = units.text_of(machine.node_nm, units.LENGTH)
+    return _filled(name=machine.name, source=machine.source, node=node, **sections)
+
+
+def _memory_plain(memory: Memory) -> dict[str, Any]:
+    rate, time = memory.bandwidth_bytes_per_second, memory.latency_picoseconds
+    return _filled(technology=memory.technology, size=units.text_of(memory.size_bytes, units.BYTES),
+                   bandwidth=rate and units.text_of(rate, units.BANDWIDTH),
+                   latency=units.text_of(time, units.TIME) if time else None, source=memory.source)  # fmt: skip
+
+
+def _link_plain(link: Link) -> dict[str, Any]:
+    return _filled(ends=list(link.ends), bandwidth=units.text_of(link.bandwidth_bytes_per_second, units.BANDWIDTH),
+                   latency=units.text_of(link.latency_picoseconds, units.TIME), source=link.source)  # fmt: skip
+
+
+def _engine_plain(engine: Engine) -> dict[str, Any]:
+    head = _filled(type=engine.type, clock=engine.clock, buffer=engine.buffer, port=engine.port, source=engine.source)
+    params = {part.name: _scalar(getattr(engine.params, part.name)) for part in dataclasses.fields(engine.params)}
+    return {**head, "count": engine.count, **{key: value for key, value in params.items() if value is not None}}
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_scalar(item) for item in value]
+    return str(value) if isinstance(value, Fraction) else value
+
+
+def _filled(**parts: Any) -> dict[str, Any]:
+    return {key: value for key, value in parts.items() if value not in (None, "", {})}
