@@ -1,0 +1,1 @@
+"""From a model's hyper-parameters to the Graph of a stage."""
