@@ -108,7 +108,7 @@ class Machine:
     def __post_init__(self) -> None:
         for what, items in (("clock", self.clocks), ("memory", self.memories), ("engine", self.engines),
                             ("link", self.links), ("device", self.devices)):  # fmt: skip
-            names = [item.name for item in items]  # type: ignore[attr-defined]
+            names = [item.name for item in items]
             if len(set(names)) != len(names):
                 raise SpecError(f"machine {self.name}: a {what} name appears twice")
         _at_least(f"machine {self.name}", 1, node_nm=self.node_nm)
