@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .builder import Block, Sequences, token_extents
@@ -111,17 +110,17 @@ def _relative_bias(block: Block, name: str, new: int, span: int, suffix: str) ->
                      f"{name}.relative{suffix}", at, block.model.heads * new * span, 1)  # fmt: skip
 
 
-def cross_attention(block: Block, source: str, target: str, lengths: Sequence[int]) -> None:
-    """One cross-attention branch; the sequences of ``block`` attend all of as many encoder tokens as ``lengths`` say.
+def cross_attention(block: Block, source: str, target: str) -> None:
+    """One cross-attention branch; the ``cached`` tokens of the block's sequences are the encoder's, all attended.
 
     Keys and values were projected when the encoder ran (``cross_key_value``).
     """
     name = block.name("cross")
     query(block, name, pre_norm(block, name, source))
     form = plain_core(block, name)
-    for sequences, span in zip(block.sequences, lengths, strict=True):
-        suffix = _label(block, sequences)
-        core(block, name, form, sequences, span, sequences.new * span, suffix, block.repeat)
+    for sequences in block.sequences:
+        pairs = sequences.new * sequences.cached
+        core(block, name, form, sequences, sequences.cached, pairs, _label(block, sequences), block.repeat)
     output(block, name, source, target)
 
 

@@ -17,7 +17,7 @@ _NULLABLE = frozenset({"kv_heads", "head_dim", "window", "q_lora_rank", "n_group
                        "decoder_layers", "experts", "topk", "shared"})  # fmt: skip
 _REQUIRED = ("hidden", "layers", "heads")
 _ACTIVATIONS = {"silu": "silu", "swish": "silu", "relu": "relu", "gelu": "gelu", "gelu_new": "gelu",
-                "gelu_fast": "gelu", "gelu_pytorch_tanh": "gelu", "gelu_python": "gelu", "": ""}  # fmt: skip
+                "gelu_fast": "gelu", "gelu_pytorch_tanh": "gelu", "gelu_python": "gelu"}  # fmt: skip
 _BY_ARCHITECTURE = {name: family for family, entry in FAMILIES.items() for name in entry.architectures}
 
 
@@ -67,7 +67,8 @@ def _family(path: Path, config: Mapping[str, Any]) -> str:
     for name in architectures if isinstance(architectures, list) else ():
         if isinstance(name, str) and name in _BY_ARCHITECTURE:
             return _BY_ARCHITECTURE[name]
-    found = f"model_type {json.dumps(kind)[:60]}" if kind is not None else f"architectures {json.dumps(architectures)[:60]}"
+    key, value = ("model_type", kind) if kind is not None else ("architectures", architectures)
+    found = f"{key} {json.dumps(value)[:60]}"
     raise SpecError(f"{path}: {found} is unknown, expected model_type to be one of {', '.join(FAMILIES)}")
 
 
@@ -92,7 +93,7 @@ def _fields(family: Family, config: Mapping[str, Any]) -> Fields:
 
 def _activation(value: Any) -> str:
     if not isinstance(value, str) or value not in _ACTIVATIONS:
-        raise FieldError("act", value, f"one of {', '.join(filter(None, _ACTIVATIONS))}")
+        raise FieldError("act", value, f"one of {', '.join(_ACTIVATIONS)}")
     return _ACTIVATIONS[value]
 
 

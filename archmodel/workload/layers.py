@@ -68,7 +68,7 @@ def two_layers(block: Block, name: str, group: str, source: str, target: str, ga
     up, ranks = ("gate_up", "uf") if gated else ("up", "f")
     wide = product(block, f"{name}.{up}", group, f"{tokens}d,d{ranks}->{tokens}{ranks}", source, f"{name}.wide",
                    ranks if bias else "", at, repeat, suffix)  # fmt: skip
-    half, act = at | {"u": 1}, block.model.activation
+    half, act = at | {"u": 1}, block.model.act
     block.add(f"{name}.act{suffix}", group, act, f"{tokens}{ranks}->{tokens}f", (wide,), f"{name}.acted", half,
               repeat=repeat)  # fmt: skip
     hot = f"{name}.acted"

@@ -11,7 +11,7 @@ from ..records.base import SpecError
 from ..records.graph import Graph
 from .counts import Counts
 from .operators import Bits
-from .shape import FieldError
+from .shape import FieldError, check_size
 from .stages import Options, decode, mixed, prefill
 
 _NAMES = frozenset(f.name for f in dataclasses.fields(Counts)) - {"name"}
@@ -50,7 +50,7 @@ def model_from_fields(name: str, fields: Mapping[str, Any]) -> Model:
     """A Model from plain fields by their ``Shape`` names; what is left out follows from the rest as documented there.
 
     Left-out fields: kv_heads = heads, head_dim = hidden / heads (MLA: qk_nope + qk_rope), o_bias = attn_bias,
-    moe_gated = gated.  ``image`` may be a side or "HEIGHTxWIDTH".  Raises SpecError on an unknown or wrong field.
+    moe_gated = gated, act = silu if gated else gelu.  ``image`` may be a side or "HEIGHTxWIDTH".  Raises SpecError on an unknown or wrong field.
     """
     if unknown := sorted(fields.keys() - _NAMES):
         raise SpecError(f"model {name}: unknown field {unknown[0]!r}, expected one of {', '.join(sorted(_NAMES))}")
@@ -65,16 +65,18 @@ def model_from_fields(name: str, fields: Mapping[str, Any]) -> Model:
 def build_model(name: str, fields: Mapping[str, Any]) -> Model:
     """Like ``model_from_fields`` for known field names; a wrong value raises FieldError, which names the field."""
     full: dict[str, Any] = {"kv_heads": fields["heads"], "o_bias": fields.get("attn_bias", False),
+                            "act": "silu" if fields.get("gated") else "gelu",
                             "moe_gated": fields.get("gated", False), **fields}  # fmt: skip
     full["image"] = _image(full.get("image", (0, 0)))
     full["published"] = tuple(sorted(dict(full.get("published", ())).items()))
-    full.setdefault("head_dim", _head_dim(full))
+    if "head_dim" not in full:
+        full["head_dim"] = _head_dim(full)
     return Model(name=name, **full)
 
 
 def _head_dim(fields: Mapping[str, Any]) -> int:
     if fields.get("kv_lora_rank"):
-        return int(fields["qk_nope"] + fields["qk_rope"])
+        return sum(check_size(name, fields.get(name), 1) for name in ("qk_nope", "qk_rope"))
     hidden, heads = fields["hidden"], fields["heads"]
     if type(hidden) is not int or type(heads) is not int or heads < 1 or hidden % heads:
         raise FieldError("heads", heads, f"a divisor of the hidden size {hidden}, or head_dim given")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from ..records.base import SpecError
 from ..records.graph import ROUTINGS
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
 
 Loads = tuple[tuple[int, ...], ...]
 _CHUNK = 1 << 18
@@ -52,7 +56,7 @@ def _uniform(layers: int, experts: int, topk: int, tokens: int, seed: int) -> Lo
     return tuple(_draw(generator, experts, topk, tokens) for _ in range(layers))
 
 
-def _draw(generator: object, experts: int, topk: int, tokens: int) -> tuple[int, ...]:
+def _draw(generator: Generator, experts: int, topk: int, tokens: int) -> tuple[int, ...]:
     """Floyd's sampling without replacement (CACM 30(9), 1987) for all tokens at once, in chunks of bounded size."""
     import numpy as np
 
@@ -61,7 +65,7 @@ def _draw(generator: object, experts: int, topk: int, tokens: int) -> tuple[int,
         chosen = np.empty((topk, min(_CHUNK, tokens - start)), dtype=np.int32)
         for row in range(topk):
             last = experts - topk + row
-            pick = generator.integers(0, last + 1, size=chosen.shape[1], dtype=np.int32)  # type: ignore[attr-defined]
+            pick = generator.integers(0, last + 1, size=chosen.shape[1], dtype=np.int32)
             taken = (chosen[:row] == pick).any(axis=0)
             chosen[row] = np.where(taken, last, pick)
         loads += np.bincount(chosen.ravel(), minlength=experts)

@@ -12,7 +12,7 @@ LARGEST = 1_000_000_000
 CHOICES: dict[str, tuple[str, ...]] = {
     "norm": ("rms", "ln"),
     "positions": ("rope", "learned", "relative", "relative_bias"),
-    "act": ("", "silu", "gelu", "relu"),
+    "act": ("silu", "gelu", "relu"),
     "router": ("softmax", "sigmoid", "topk_softmax"),
 }
 POSITIVE = ("hidden", "layers", "heads", "kv_heads", "head_dim", "channels", "moe_every")
@@ -41,7 +41,6 @@ class Shape:
     head_dim        width of a head's q and k (for MLA: qk_nope + qk_rope); v_dim differs from it only for MLA
     ffn             width of the dense FFN, ``moe_ffn`` of one expert, a shared expert is ``shared`` experts wide
     gated           the FFN has a gate and an up projection (SwiGLU, GEGLU); ``moe_gated`` says it for the experts
-    act             the FFN's activation; "" means silu if gated, else gelu
     first_dense     layers before this one have a dense FFN; after it, layer i is MoE if i % moe_every == moe_offset
     window          attended tokens, the query's own included; 0 means all
     window_pattern  one letter a layer, repeated over the layers: w windowed, f full
@@ -63,7 +62,7 @@ class Shape:
     vocab: int = 0
     ffn: int = 0
     gated: bool = False
-    act: str = ""
+    act: str = "silu"
     norm: str = "rms"
     norms_per_block: int = 2
     post_norm: bool = False
@@ -168,10 +167,6 @@ class Shape:
         return self.heads // self.kv_heads
 
     @property
-    def activation(self) -> str:
-        return self.act or ("silu" if self.gated else "gelu")
-
-    @property
     def image_tokens(self) -> int:
         """Patches of one image and the class token; 0 for a text model."""
         return self.patch and (self.image[0] // self.patch) * (self.image[1] // self.patch) + 1
@@ -210,6 +205,6 @@ def check_field(name: str, value: Any) -> None:
     elif kind == "str" and not isinstance(value, str):
         raise FieldError(name, value, "a text")
     elif name in CHOICES and value not in CHOICES[name]:
-        raise FieldError(name, value, f"one of {', '.join(c for c in CHOICES[name] if c)}")
+        raise FieldError(name, value, f"one of {', '.join(CHOICES[name])}")
     elif name == "image" and not (isinstance(value, tuple) and len(value) == 2 and all(type(v) is int for v in value)):
         raise FieldError(name, value, "height and width in pixels")

@@ -191,19 +191,28 @@ def _encoder_decoder(builder: Builder, model: Counts, step: _Step) -> None:
     encodes = tuple(Sequences(new, 0, count) for new, _, count in step.chunks)
     if encodes:
         _encode(builder, model, encodes)
-    runs: Counter[tuple[int, int]] = Counter()
-    for new, _, count in step.chunks:
-        runs[0, new] += count
-    for batch, context, source in step.decodes:
-        runs[context, source] += batch
-    decodes = tuple(Sequences(1, context, count) for (context, _), count in sorted(runs.items()))
-    block = Block(builder, model, decodes, model.decoder_layers, "dec.")
-    one = Block(builder, model, decodes, 1, "dec.")
+    contexts, sources = _decoder_runs(step)
+    block = Block(builder, model, contexts, model.decoder_layers, "dec.")
+    one = Block(builder, model, contexts, 1, "dec.")
     embed(one, "dec.x")
     self_attention(block, "dec.x", "dec.x.self")
-    cross_attention(block, "dec.x.self", "dec.x.mid", [source for _, source in sorted(runs)])
+    cross_attention(Block(builder, model, sources, model.decoder_layers, "dec."), "dec.x.self", "dec.x.mid")
     dense_ffn(block, "dec.x.mid", "dec.x.out")
     head(one, norm(one, "dec.final_norm", "dec.x.out", "final"), step.batch)
+
+
+def _decoder_runs(step: _Step) -> tuple[tuple[Sequences, ...], tuple[Sequences, ...]]:
+    """The decoder's new tokens by decoded context, and by length of the encoded input."""
+    contexts: Counter[int] = Counter({0: sum(count for _, _, count in step.chunks)})
+    sources: Counter[int] = Counter()
+    for new, _, count in step.chunks:
+        sources[new] += count
+    for batch, context, source in step.decodes:
+        contexts[context] += batch
+        sources[source] += batch
+    contexts, sources = +contexts, +sources
+    return (tuple(Sequences(1, context, contexts[context]) for context in sorted(contexts)),
+            tuple(Sequences(1, source, sources[source]) for source in sorted(sources)))  # fmt: skip
 
 
 def _encode(builder: Builder, model: Counts, encodes: tuple[Sequences, ...]) -> None:
