@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from archmodel.located import Findings, Node
 from archmodel.records.base import SpecError, from_plain, to_plain
 from archmodel.records.machine import Machine
-from archmodel.schema import SECTIONS, Findings, Node, build, choice, plain_of
+from archmodel.schema import SECTIONS, build, choice, plain_of
 
 PRESETS = Path(__file__).parent / "presets"
 MAX_BYTES = 1 << 20
@@ -71,7 +72,7 @@ def plain_from_yaml(text: str, shown: str = "<text>") -> Any:
 def _dump(data: Any) -> str:
     import yaml
 
-    return yaml.safe_dump(data, sort_keys=False, width=120, allow_unicode=True)
+    return yaml.safe_dump(data, sort_keys=False, width=120)
 
 
 def _machine(text: str, shown: str, path: Path | None, name: str, sets: Iterable[str]) -> Machine:
@@ -145,7 +146,9 @@ def _with_clocks(tree: Node, findings: Findings) -> dict[str, Node]:
         return parts
     clocks = parts.get("clocks", Node({}, short.place, short.key_place))
     if not isinstance(clocks.value, dict) or "core" in clocks.value:
-        findings.add(short.key_place, "clock", "found clocks beside it, expected clock (short for clocks.core) or clocks")
+        findings.add(
+            short.key_place, "clock", "found clocks beside it, expected clock (short for clocks.core) or clocks"
+        )
         return parts
     parts["clocks"] = Node({**clocks.value, "core": short}, clocks.place, clocks.key_place)
     return parts
@@ -229,8 +232,12 @@ def _parse(text: str, shown: str, findings: Findings) -> Node:
         mark = error.problem_mark or error.context_mark
         where = f"{shown}:{mark.line + 1}:{mark.column + 1}" if mark else shown
         raise SpecError(f"{where}: not YAML: {' '.join((error.problem or str(error)).split())}") from None
-    except yaml.YAMLError as error:
-        raise SpecError(f"{shown}: not YAML: {' '.join(str(error).split())}") from None
+    except UnicodeEncodeError as error:
+        raise SpecError(f"{shown}: not YAML: found a lone surrogate at offset {error.start}, expected text") from None
+    except yaml.reader.ReaderError as error:
+        raise SpecError(
+            f"{shown}: not YAML: found a character that text may not hold at offset {error.position}"
+        ) from None
 
 
 class _Tree:

@@ -8,145 +8,37 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import re
 import typing
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 from archmodel import units
+from archmodel.located import NAME, Findings, Node, Reader, listed, name, positive, quantity, reader_of, text
 from archmodel.records.base import SpecError
 from archmodel.records.machine import Clock, Engine, Link, Machine, Memory, engine_records, engine_types
-
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_WHOLE = re.compile(r"[+-]?(0|[1-9][0-9_]{0,18})")
-
-
-@dataclass
-class Node:
-    """A piece of YAML: text, None (a plain null), a list or a mapping.
-
-    place      file:line:column of it, and ``key_place`` that of its key
-    unquoted   whether text stands without quotes, and may thus be a number or a bool
-    """
-
-    value: str | None | list[Node] | dict[str, Node]
-    place: str
-    key_place: str = ""
-    unquoted: bool = False
-
-    def shown(self) -> str:
-        if isinstance(self.value, dict):
-            return "a mapping"
-        if isinstance(self.value, list):
-            return "a list"
-        return "nothing" if self.value is None else repr(self.value if len(self.value) <= 60 else self.value[:57] + "...")
-
-
-@dataclass
-class Findings:
-    """The errors of one description, in the order found, each one line; ``broken`` where part of it is missing."""
-
-    lines: list[str] = field(default_factory=list)
-    broken: bool = False
-
-    def add(self, place: str, key: str, text: str) -> None:
-        self.lines.append(": ".join(part for part in (place, key, " ".join(text.split())) if part))
-
-    def stop(self) -> None:
-        """Raises SpecError with every line, if there is any."""
-        if self.lines:
-            raise SpecError("\n".join(dict.fromkeys(self.lines)))
-
-
-Reader = Callable[[Node], Any]
-"""From a node to a field's value; raises SpecError ``found ..., expected ...``."""
-
-
-def text(node: Node) -> str:
-    if not isinstance(node.value, str):
-        raise SpecError(f"found {node.shown()}, expected text")
-    return node.value
-
-
-def name(node: Node) -> str:
-    if not isinstance(node.value, str) or not NAME.fullmatch(node.value):
-        raise SpecError(f"found {node.shown()}, expected a name of letters, digits, _ and -")
-    return node.value
-
-
-def whole(node: Node) -> int:
-    if not isinstance(node.value, str) or not _WHOLE.fullmatch(node.value):
-        raise SpecError(f"found {node.shown()}, expected a whole number")
-    return int(node.value)
-
-
-def positive(node: Node) -> int:
-    if (value := whole(node)) < 1:
-        raise SpecError(f"found {value}, expected at least 1")
-    return value
-
-
-def boolean(node: Node) -> bool:
-    if node.value not in ("true", "false"):
-        raise SpecError(f"found {node.shown()}, expected true or false")
-    return node.value == "true"
-
-
-def fraction(node: Node) -> Fraction:
-    try:
-        return Fraction(text(node)[:40])
-    except (ValueError, ZeroDivisionError):
-        raise SpecError(f"found {node.shown()}, expected a number such as 3/2") from None
-
-
-def quantity(kind: units.Quantity) -> Reader:
-    def read(node: Node) -> int:
-        if not isinstance(node.value, str):
-            raise SpecError(f"found {node.shown()}, expected {kind.expected}")
-        return units.parse(node.value, kind)
-
-    return read
-
-
-def listed(item: Reader, length: int | None = None) -> Reader:
-    def read(node: Node) -> tuple[Any, ...]:
-        if not isinstance(node.value, list) or length not in (None, len(node.value)):
-            raise SpecError(f"found {node.shown()}, expected a list" + (f" of {length}" if length else ""))
-        return tuple(item(part) for part in node.value)
-
-    return read
-
-
-def reader_of(hint: Any) -> Reader:
-    """The reader for a field of a ``Params`` record, from its type."""
-    simple: dict[Any, Reader] = {int: whole, str: text, bool: boolean, Fraction: fraction}
-    if hint in simple:
-        return simple[hint]
-    args = typing.get_args(hint)
-    if typing.get_origin(hint) is tuple and args:
-        return listed(reader_of(args[0]), None if args[-1] is Ellipsis else len(args))
-    inner = [arg for arg in args if arg is not type(None)]
-    if len(inner) == 1 and len(args) == 2:
-        return reader_of(inner[0])
-    raise TypeError(f"a field of type {hint} has no form in YAML")
-
 
 MEMORY: dict[str, Reader] = {
     "technology": name, "size": quantity(units.BYTES), "bandwidth": quantity(units.BANDWIDTH),
     "latency": quantity(units.TIME), "source": text,
 }  # fmt: skip
-ENGINE: dict[str, Reader] = {"type": name, "clock": name, "buffer": name, "port": name, "count": positive, "source": text}
+ENGINE: dict[str, Reader] = {
+    "type": name,
+    "clock": name,
+    "buffer": name,
+    "port": name,
+    "count": positive,
+    "source": text,
+}
 LINK: dict[str, Reader] = {
     "ends": listed(name, 2), "bandwidth": quantity(units.BANDWIDTH), "latency": quantity(units.TIME), "source": text,
 }  # fmt: skip
-MACHINE = ("name", "source", "node", "clocks", "memories", "engines", "links", "devices")
-SECTIONS = MACHINE[3:]
+SECTIONS = ("clocks", "memories", "engines", "links", "devices")
+MACHINE = ("base", "name", "source", "node", "clock", *SECTIONS)
 
 
 def build(tree: Node, fallback: str, findings: Findings, key: str = "") -> Machine | None:
-    """The machine that a tree describes, called ``fallback`` where it has no name; None with a finding for each error."""
+    """The machine that a tree describes, ``fallback`` by name unless it has one; None, with findings, where it is wrong."""
     before = len(findings.lines)
     parts = _mapping(tree, key, findings)
     _unknown(parts, MACHINE, key, findings)
@@ -160,9 +52,10 @@ def build(tree: Node, fallback: str, findings: Findings, key: str = "") -> Machi
     if len(findings.lines) > before:
         return None
     try:
-        return Machine(top.get("name", fallback), top["node"], tuple(filter(None, clocks)), tuple(filter(None, memories)),
-                       tuple(filter(None, engines)), tuple(filter(None, links)), tuple(filter(None, devices)),
-                       top.get("source", ""))  # fmt: skip
+        return Machine(
+            top.get("name", fallback), top["node"], _present(clocks), _present(memories), _present(engines),
+            _present(links), _present(devices), top.get("source", ""),
+        )  # fmt: skip
     except SpecError as error:
         findings.add(tree.place, key, str(error))
         return None
@@ -194,7 +87,9 @@ def _memory(item: str, node: Node, at: str, findings: Findings) -> Memory | None
     got = _component(node, MEMORY, ("technology", "size"), at, findings)
     if got is None:
         return None
-    return Memory(item, got["technology"], got["size"], got.get("bandwidth"), got.get("latency", 0), got.get("source", ""))
+    return Memory(
+        item, got["technology"], got["size"], got.get("bandwidth"), got.get("latency", 0), got.get("source", "")
+    )
 
 
 def _link(item: str, node: Node, at: str, findings: Findings) -> Link | None:
@@ -221,7 +116,9 @@ def _engine(item: str, node: Node, at: str, sections: dict[str, list[Item]], fin
     except SpecError as error:
         findings.add(node.place, at, str(error))
         return None
-    return Engine(item, kind, got["clock"], values, got.get("buffer"), got.get("port"), got.get("count", 1), got.get("source", ""))
+    return Engine(
+        item, kind, got["clock"], values, got.get("buffer"), got.get("port"), got.get("count", 1), got.get("source", "")
+    )
 
 
 def _engine_type(node: Node, at: str, findings: Findings) -> str | None:
@@ -243,7 +140,7 @@ def _references(node: Node, at: str, sections: dict[str, list[Item]], findings: 
         have = [item for item, *_ in sections[section]]
         if part in parts and isinstance(parts[part].value, str) and parts[part].value not in have:
             wanted = str(parts[part].value)
-            findings.add(parts[part].place, f"{at}.{part}", f"found {wanted!r}, expected {choice(wanted, have)} of {section}")
+            findings.add(parts[part].place, f"{at}.{part}", f"found {wanted!r}, expected {choice(wanted, have)}")
 
 
 def _fits(kind: str, params: Any, buffer: str | None, sections: dict[str, list[Item]]) -> None:
@@ -259,7 +156,9 @@ def _fits(kind: str, params: Any, buffer: str | None, sections: dict[str, list[I
             resolve(params, memory.size_bytes)
 
 
-def _component(node: Node, readers: dict[str, Reader], needed: Iterable[str], at: str, findings: Findings) -> dict[str, Any] | None:
+def _component(
+    node: Node, readers: dict[str, Reader], needed: Iterable[str], at: str, findings: Findings
+) -> dict[str, Any] | None:
     """The fields of one component, or None with a finding for each error in it."""
     before = len(findings.lines)
     parts = _mapping(node, at, findings)
@@ -320,6 +219,13 @@ def choice(wanted: str, known: Iterable[str]) -> str:
     known = tuple(known)
     close = difflib.get_close_matches(wanted, known, 1)
     return close[0] if close else f"one of {', '.join(known)}" if known else "none"
+
+
+_Part = TypeVar("_Part")
+
+
+def _present(parts: list[_Part | None]) -> tuple[_Part, ...]:
+    return tuple(part for part in parts if part is not None)
 
 
 def _join(key: str, part: str) -> str:

@@ -87,7 +87,7 @@ def parse(text: str, kind: Quantity) -> int:
 
 
 def text_of(value: int, kind: Quantity) -> str:
-    """A short text that ``parse`` reads back as ``value``: at least one of a unit, then few digits, then a large unit."""
+    """A short text that ``parse`` reads back as ``value``: at least one of its unit, few digits, a large unit."""
     texts = [(_decimal(value / factor), unit, factor) for unit, factor in kind.units]
     exact = [(number.startswith("0."), len(number), -factor, f"{number} {unit}")
              for number, unit, factor in texts if number is not None]  # fmt: skip

@@ -11,7 +11,7 @@ PROVENANCES = ("published", "scaled", "extrapolated")
 
 @dataclass(frozen=True)
 class Figure:
-    """A value in the unit that its getter names; ``low`` and ``high`` are bounds from the source, None where unknown."""
+    """A value in the unit that its getter names; ``low`` and ``high`` are bounds of the source, None where unknown."""
 
     value: float
     low: float | None

@@ -135,7 +135,7 @@ def _at_node(row: Row, node_nm: int | None) -> Figure:
 def _along(axis: str, rows: tuple[Row, ...], at: float, node_nm: int | None) -> Figure:
     """The figure at ``at`` on an axis: a row's own, or a power law through its neighbours.
 
-    Between two rows the bounds are the neighbours' values, widened by their own bounds; beyond the rows they are unknown.
+    Between two rows the bounds are the neighbours' values, widened by their own bounds; beyond the rows, unknown.
     """
     points = {getattr(row, axis): _at_node(row, node_nm) for row in rows}
     if at in points:

@@ -21,7 +21,9 @@ class Port:
 
     def __post_init__(self) -> None:
         if self.latency < 1 or self.interval < 1:
-            raise SpecError(f"port: latency {self.latency} and interval {self.interval}, expected at least 1 cycle each")
+            raise SpecError(
+                f"port: latency {self.latency} and interval {self.interval}, expected at least 1 cycle each"
+            )
 
 
 def port_of(machine: Machine, engine: Engine) -> Port:
@@ -36,7 +38,9 @@ def port_of(machine: Machine, engine: Engine) -> Port:
         raise SpecError(f"machine {machine.name}: engine {engine.name} has no port, expected the name of a memory")
     memory, hz = machine.memory(engine.port), machine.clock_hz(engine.clock)
     if memory.bandwidth_bytes_per_second is None:
-        raise SpecError(f"machine {machine.name}: memory {memory.name} has no bandwidth, and the port of {engine.name} needs it")
+        raise SpecError(
+            f"machine {machine.name}: memory {memory.name} has no bandwidth, and the port of {engine.name} needs it"
+        )
     wanted = engine.params.port_bytes * engine.count * hz
     return Port(
         latency=max(1, _ceil(memory.latency_picoseconds * hz, _PICOSECONDS)),

@@ -1,0 +1,158 @@
+"""Texts that nobody wrote: hostile ones are refused in one line, and whatever is printed reads back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from archmodel import load
+from archmodel.records.base import SpecError
+from archmodel.records.engines import systolic, vector
+from archmodel.records.machine import Clock, Engine, Link, Machine, Memory
+
+SMALL = """\
+node: 16 nm
+clock: 1 GHz
+memories:
+  buffer: {technology: sram, size: 64 KiB}
+  dram: {technology: lpddr4, size: 1 GiB, bandwidth: 8 GB/s, latency: 100 ns}
+engines:
+  array: {type: systolic, clock: core, buffer: buffer, port: dram, rows: 8, cols: 8, port_bytes: 8}
+"""
+
+
+def error_of(text: str) -> str:
+    with pytest.raises(SpecError) as error:
+        load.machine_from_yaml(text, "m")
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: !!python/object/apply:os.system [ls]\n",
+         "<m>:1:4: found the tag 'tag:yaml.org,2002:python/object/apply:os.system', expected plain YAML"),
+        ("a: &x [1]\nb: *x\n", "<m>:1:4: found an anchor or alias, expected plain YAML"),
+        ("a: *x\n", "<m>:1:4: found an anchor or alias, expected plain YAML"),
+        ("[1]: 2\n", "<m>:1:1: found a list as a key, expected text"),
+        ("a: 1\n---\nb: 2\n", "<m>:2:1: found a second document, expected one"),
+        ("a: [1, 2\n", "<m>:2:1: not YAML: did not find expected ',' or ']'"),
+        ("a: \x07\n", "<m>: not YAML: found a character that text may not hold at offset 3"),
+        ("a: \ud800", "<m>: not YAML: found a lone surrogate at offset 3, expected text"),
+        ("[" * 5000, "<m>:1:66: found more than 50000 nodes or 64 levels, expected a description"),
+        ("- " * 5000, "<m>:1:131: found more than 50000 nodes or 64 levels, expected a description"),
+        ("[" + "a," * 60_000 + "]", "<m>:1:100000: found more than 50000 nodes or 64 levels, expected a description"),
+        ("#" * (1 << 21), "<m>: found a text above 1 MiB, expected a description"),
+    ],
+)  # fmt: skip
+def test_is_refused_in_one_line(text: str, message: str) -> None:
+    found = error_of(text)
+    assert "\n" not in found
+    assert found == message
+
+
+def test_a_bomb_of_aliases() -> None:
+    lines = ["a0: &a0 [x, x]", *(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 60))]
+    assert error_of("\n".join(lines)) == "<m>:1:5: found an anchor or alias, expected plain YAML"
+
+
+def test_a_large_file(tmp_path: Path) -> None:
+    path = tmp_path / "large.yaml"
+    path.write_bytes(b"a" * (10 << 20))
+    with pytest.raises(SpecError) as error:
+        load.load_machine(path)
+    assert str(error.value) == f"{path}: found a file above 1 MiB, expected a description"
+
+
+def test_a_file_that_is_not_text(tmp_path: Path) -> None:
+    path = tmp_path / "binary.yaml"
+    path.write_bytes(b"ab\xff\xfe")
+    with pytest.raises(SpecError) as error:
+        load.load_machine(path)
+    assert str(error.value) == f"{path}: found a byte that is not UTF-8 at offset 2, expected text"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
+def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "secret.yaml"
+    path.write_text(SMALL, encoding="utf-8")
+    path.chmod(0)
+    with pytest.raises(SpecError, match="cannot be read: Permission denied"):
+        load.load_machine(path)
+
+
+def test_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="neither a preset nor a file"):
+        load.load_machine(tmp_path)
+
+
+@settings(max_examples=300)
+@given(st.text(max_size=60) | st.text(alphabet=":-[]{}&*!#|>'\"a1 \n", max_size=60))
+def test_any_text_reads_or_raises_a_spec_error(text: str) -> None:
+    with contextlib.suppress(SpecError):
+        load.machine_from_yaml(text)
+
+
+@settings(max_examples=200)
+@given(st.integers(0, len(SMALL) - 1), st.integers(0, 30), st.text(alphabet=":-[]{},'\"a1 \n", max_size=3))
+def test_a_damaged_machine_reads_or_raises_a_spec_error(at: int, cut: int, more: str) -> None:
+    with contextlib.suppress(SpecError):
+        load.machine_from_yaml(SMALL[:at] + more + SMALL[at + cut :])
+
+
+names = st.text(string.ascii_letters + "_", min_size=1, max_size=6)
+amounts = st.integers(1, 10**15)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@st.composite
+def machines(draw: st.DrawFn, depth: int = 1) -> Machine:
+    clocks = [Clock(name, draw(amounts)) for name in draw(st.lists(names, min_size=1, max_size=3, unique=True))]
+    memories = [
+        Memory(
+            name,
+            draw(names),
+            draw(st.integers(1 << 20, 1 << 50)),
+            draw(st.none() | amounts),
+            draw(st.integers(0, 10**9)),
+            draw(texts),
+        )
+        for name in draw(st.lists(names, min_size=1, max_size=3, unique=True))
+    ]
+    clock, memory = st.sampled_from([c.name for c in clocks]), st.sampled_from([m.name for m in memories])
+    engines = []
+    for name in draw(st.lists(names, max_size=3, unique=True)):
+        if draw(st.booleans()):
+            params: object = vector.Params(*draw(st.tuples(*[st.integers(1, 99)] * 6)))
+            buffer = draw(st.none() | memory)
+        else:
+            side, flows = (
+                8 * draw(st.integers(1, 4)),
+                draw(st.lists(st.sampled_from(systolic.DATAFLOWS), min_size=1, unique=True)),
+            )
+            params = systolic.Params(side, side, tuple(flows), port_bytes=8, outstanding=draw(st.integers(1, 255)))
+            buffer = draw(memory)
+        kind = "vector" if isinstance(params, vector.Params) else "systolic"
+        engines.append(
+            Engine(
+                name, kind, draw(clock), params, buffer, draw(st.none() | memory), draw(st.integers(1, 99)), draw(texts)
+            )
+        )
+    links = [Link(name, (draw(names), draw(names)), draw(amounts), draw(amounts), draw(texts))
+             for name in draw(st.lists(names, max_size=2, unique=True))]  # fmt: skip
+    inner = draw(st.lists(machines(depth - 1), max_size=2, unique_by=lambda m: m.name)) if depth else []
+    return Machine(draw(names), draw(st.integers(1, 10**4)), tuple(clocks), tuple(memories), tuple(engines),
+                   tuple(links), tuple(inner), draw(texts))  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(machines())
+def test_any_machine_reads_back_what_it_prints(machine: Machine) -> None:
+    assert load.machine_from_yaml(load.machine_to_yaml(machine)) == machine
+    assert load.record_from_yaml(Machine, load.record_to_yaml(machine)) == machine
