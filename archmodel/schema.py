@@ -38,7 +38,7 @@ MACHINE = ("base", "name", "source", "node", "clock", *SECTIONS)
 
 
 def build(tree: Node, fallback: str, findings: Findings, key: str = "") -> Machine | None:
-    """The machine that a tree describes, ``fallback`` by name unless it has one; None, with findings, where it is wrong."""
+    """The machine of a tree, ``fallback`` by name unless it has one; None, with findings, where it is wrong."""
     before = len(findings.lines)
     parts = _mapping(tree, key, findings)
     _unknown(parts, MACHINE, key, findings)

@@ -121,8 +121,10 @@ class TestFindings:
             "<m>:1:7: node: found '16' without a unit, expected a process node such as 16 nm",
             "<m>:2:8: clocks.core: found '800' without a unit, expected a frequency such as 800 MHz",
             "<m>:4:42: memories.dram.bandwith: found an unknown key, expected bandwidth",
-            "<m>:4:36: memories.dram.size: found the unit 'KB', expected a size in one of "
-            "B, kB, MB, GB, TB, KiB, MiB, GiB, TiB",
+            (
+                "<m>:4:36: memories.dram.size: found the unit 'KB', expected a size in one of "
+                "B, kB, MB, GB, TB, KiB, MiB, GiB, TiB"
+            ),
             "<m>:6:57: engines.array.cols: found '8.5', expected a whole number",
             "<m>:6:10: engines.array: found no rows, expected a whole number",
             "<m>:6:34: engines.array.clock: found 'cor', expected core",
