@@ -46,6 +46,7 @@ class Datapath:
             at = fields["sram"] + row * fields["pitch"]
             _window(bank, name, at, fields["inner"])[:] = data[row]
         self._turn(self.fill, name, fields["swap"])
+        self._turn(self.fill, "Z", fields["turn_z"])
 
     def _where(self, fields: dict[str, int], beats: int, memory: Bytes) -> npt.NDArray[np.int64]:
         """Byte addresses [outer, inner, byte of word] of a move."""

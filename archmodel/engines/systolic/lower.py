@@ -167,6 +167,7 @@ def _load(tiling: Tiling, hardware: Hardware, bases: Bases, strides: _Strides, i
             "signal": (EXEC if begins or hardware.banks == 1 else EXEC | STORE) if name == names[-1] else 0,
             "buffer": BUFFERS.index(name), "register": BUFFERS.index(name), "swap": 1, "inner": int(cols), "outer": int(rows), "pitch": int(pitch),
             "stride": strides.row[name] * hardware.beats(name) if name != "P" else 0,
+            "turn_z": int(name == names[-1] and now.z_enters and "Z" not in names),
         }  # fmt: skip
         at = base[name] + strides.offset(name, name, index)
         commands.append(Command("move", tuple(fields.items()), (BUFFERS.index(name),), at))

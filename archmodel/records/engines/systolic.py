@@ -163,7 +163,8 @@ LAYOUTS: dict[str, Layout] = {
     "loop": (*_HEAD, ("reserved", 22), ("count", 32), *((f"step{r}", 32) for r in range(ADDRESS_REGISTERS))),
     # load: words of `buffer`; store: Z words, raw (int32) or requantised (int8) with P words from `params` on.
     # Word (o, i) lies at memory beat base + AR + o*stride + i*(beats of a word) and at buffer word sram + o*pitch + i.
-    "move": (*_HEAD, ("buffer", 2), ("swap", 1), ("requantise", 1), ("broadcast", 1), ("register", 2),
+    # swap: afterwards this unit goes on with the buffer's other bank; turn_z: so does a load with Z, which it didn't fill.
+    "move": (*_HEAD, ("buffer", 2), ("swap", 1), ("requantise", 1), ("broadcast", 1), ("register", 2), ("turn_z", 1),
              ("inner", ADDRESS_BITS), ("outer", ADDRESS_BITS), ("sram", ADDRESS_BITS), ("pitch", ADDRESS_BITS),
              ("base", 32), ("stride", 32), ("params", ADDRESS_BITS)),
     # outer x inner folds, each a stream of `t` words; x0, y0, z0 step the base per inner and x1, y1, z1 per outer fold.

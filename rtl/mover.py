@@ -1,0 +1,194 @@
+"""The load and the store unit: words between the memory port and the buffers, in rows of a strided rectangle.
+
+The port has one request channel, valid/ready.  A read asks for one word (`length` beats) in one handshake and gets its
+beats in order on the read channel.  A write hands over a beat a handshake and gets one response a word.  At most
+``outstanding`` words are in flight.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from archmodel.records.engines.systolic import ADDRESS_BITS, BUFFERS, OUTPUT_PARAMETER_BYTES, Hardware
+from archmodel.records.program import INSTRUCTION_BYTES
+
+from .requantizer import Requantizer
+from .sequencer import view
+
+LENGTH_BITS = 16
+
+
+class Rectangle(wiring.Component):
+    """Counts inner x outer words; keeps the memory address (beats) and the buffer address (words) of the current one."""
+
+    def __init__(self) -> None:
+        super().__init__({
+            "start": In(1), "command": In(INSTRUCTION_BYTES * 8), "base": In(32), "beats": In(LENGTH_BITS), "advance": In(1),
+            "memory": Out(32), "word": Out(ADDRESS_BITS), "inner": Out(ADDRESS_BITS), "outer": Out(ADDRESS_BITS), "left": Out(1),
+        })  # fmt: skip
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        move = view("move", self.command)
+        memory_row, word_row = Signal(32), Signal(ADDRESS_BITS)
+        row_ends = Signal()
+        m.d.comb += row_ends.eq(self.inner == move.inner - 1)
+        with m.If(self.start):
+            m.d.sync += [self.memory.eq(self.base), memory_row.eq(self.base), self.word.eq(move.sram), word_row.eq(move.sram),
+                         self.inner.eq(0), self.outer.eq(0), self.left.eq(1)]  # fmt: skip
+        with m.Elif(self.advance):
+            m.d.sync += [self.memory.eq(self.memory + self.beats), self.word.eq(self.word + 1), self.inner.eq(self.inner + 1)]
+            with m.If(row_ends):
+                m.d.sync += [self.memory.eq(memory_row + move.stride), memory_row.eq(memory_row + move.stride),
+                             self.word.eq(word_row + move.pitch), word_row.eq(word_row + move.pitch),
+                             self.inner.eq(0), self.outer.eq(self.outer + 1), self.left.eq(self.outer != move.outer - 1)]  # fmt: skip
+        return m
+
+
+class Loader(wiring.Component):
+    """Memory to one of X, Y, Z, P."""
+
+    def __init__(self, hardware: Hardware) -> None:
+        self.hardware = hardware
+        self.beat_bits = 8 * hardware.port_bytes
+        self.word_beats = {name: hardware.beats(name) for name in BUFFERS}
+        super().__init__({
+            "issue": In(1), "issued": In(INSTRUCTION_BYTES * 8), "base": In(32), "finished": Out(1),
+            "request": Out(1), "accepted": In(1), "address": Out(32), "length": Out(LENGTH_BITS),
+            "response": In(1), "response_data": In(self.beat_bits),
+            "write": Out(len(BUFFERS)), "swap": Out(len(BUFFERS)), "word": Out(ADDRESS_BITS),
+            "data": Out(self.beat_bits * max(self.word_beats.values())),
+        })  # fmt: skip
+
+    def elaborate(self, platform: object) -> Module:
+        m, hw = Module(), self.hardware
+        command = Signal(INSTRUCTION_BYTES * 8)
+        with m.If(self.issue):
+            m.d.sync += command.eq(self.issued)
+        move, beats = view("move", command), Signal(LENGTH_BITS)
+        m.d.comb += beats.eq(Array([self.word_beats[name] for name in BUFFERS])[move.buffer])
+        m.submodules.asked, m.submodules.arrived = asked, arrived = Rectangle(), Rectangle()
+        for rectangle in (asked, arrived):
+            m.d.comb += [rectangle.start.eq(self.issue), rectangle.command.eq(Mux(self.issue, self.issued, command)),
+                         rectangle.base.eq(self.base), rectangle.beats.eq(beats)]  # fmt: skip
+        flying, beat, word_ends = Signal(range(hw.outstanding + 1)), Signal(LENGTH_BITS), Signal()
+        m.d.comb += [
+            self.request.eq(asked.left & (flying < hw.outstanding)), self.address.eq(asked.memory), self.length.eq(beats),
+            asked.advance.eq(self.request & self.accepted),
+            word_ends.eq(self.response & (beat == beats - 1)), arrived.advance.eq(word_ends), self.word.eq(arrived.word),
+        ]  # fmt: skip
+        m.d.sync += flying.eq(flying + asked.advance - word_ends)
+        with m.If(self.response):
+            m.d.sync += beat.eq(Mux(word_ends, 0, beat + 1))
+        self._assemble(m, move, beat)
+        last = (arrived.inner == move.inner - 1) & (arrived.outer == move.outer - 1)
+        m.d.comb += self.finished.eq(word_ends & last)
+        with m.Switch(move.buffer):
+            for index in range(len(BUFFERS)):
+                with m.Case(index):
+                    m.d.comb += [self.write[index].eq(word_ends), self.swap[index].eq(self.finished & move.swap)]
+        with m.If(self.finished & move.turn_z):
+            m.d.comb += self.swap[BUFFERS.index("Z")].eq(1)
+        return m
+
+    def _assemble(self, m: Module, move: Any, beat: Signal) -> None:
+        """The word of the beats kept so far with the one that arrives on top."""
+        kept = [Signal(self.beat_bits, name=f"kept{i}", reset_less=True) for i in range(max(self.word_beats.values()) - 1)]
+        for i, register in enumerate(kept):
+            with m.If(self.response & (beat == i)):
+                m.d.sync += register.eq(self.response_data)
+        with m.Switch(move.buffer):
+            for index, name in enumerate(BUFFERS):
+                with m.Case(index):
+                    m.d.comb += self.data.eq(Cat(*kept[: self.word_beats[name] - 1], self.response_data))
+
+
+class Storer(wiring.Component):
+    """Z to memory, raw or through the requantizer: read, multiply, round, hand over; each stage a cycle."""
+
+    def __init__(self, hardware: Hardware) -> None:
+        self.hardware = hardware
+        self.beat_bits, self.z_bits = 8 * hardware.port_bytes, 32 * hardware.cols
+        super().__init__({
+            "issue": In(1), "issued": In(INSTRUCTION_BYTES * 8), "base": In(32), "finished": Out(1),
+            "request": Out(1), "accepted": In(1), "address": Out(32), "length": Out(LENGTH_BITS), "request_data": Out(self.beat_bits),
+            "response": In(1), "swap_z": Out(1), "swap_p": Out(1),
+            "read": Out(1), "z_word": Out(ADDRESS_BITS), "z_data": In(self.z_bits),
+            "p_word": Out(ADDRESS_BITS), "p_data": In(8 * OUTPUT_PARAMETER_BYTES * hardware.cols),
+        })  # fmt: skip
+
+    def elaborate(self, platform: object) -> Module:
+        m, hw = Module(), self.hardware
+        command, base = Signal(INSTRUCTION_BYTES * 8), Signal(32)
+        with m.If(self.issue):
+            m.d.sync += [command.eq(self.issued), base.eq(self.base)]
+        move, beats = view("move", command), Signal(LENGTH_BITS)
+        m.d.comb += beats.eq(Mux(move.requantise, hw.beats("Q"), hw.beats("Z")))
+        m.submodules.fetched, m.submodules.sent, m.submodules.answered = fetched, sent, answered = Rectangle(), Rectangle(), Rectangle()
+        for rectangle in (fetched, sent, answered):
+            m.d.comb += [rectangle.start.eq(self.issue), rectangle.command.eq(Mux(self.issue, self.issued, command)),
+                         rectangle.base.eq(self.base), rectangle.beats.eq(beats)]  # fmt: skip
+        flows = Signal()
+        m.d.comb += [self.read.eq(flows & fetched.left), fetched.advance.eq(self.read), self.z_word.eq(fetched.word)]
+        lane = self._parameter_address(m, move, fetched)
+        word, full = self._pipeline(m, move, flows, fetched.left, lane)
+        beat, sent_word = self._send(m, beats, sent, word, full)
+        flying = Signal(range(hw.outstanding + 1))
+        m.d.comb += [
+            self.request.eq(full & ((beat != 0) | (flying < hw.outstanding))),
+            self.address.eq(sent.memory + beat), self.length.eq(beats), flows.eq(~full | sent_word),
+            sent.advance.eq(sent_word), answered.advance.eq(self.response),
+        ]  # fmt: skip
+        starts = self.request & self.accepted & (beat == 0)
+        m.d.sync += flying.eq(flying + starts - self.response)
+        last = (answered.inner == move.inner - 1) & (answered.outer == move.outer - 1)
+        m.d.comb += [self.finished.eq(self.response & last), self.swap_z.eq(self.finished & move.swap),
+                     self.swap_p.eq(self.finished & move.requantise)]  # fmt: skip
+        return m
+
+    def _parameter_address(self, m: Module, move: Any, fetched: Rectangle) -> Signal:
+        """P word of the Z word being read: that of its row, or, broadcast, the lane that its number says."""
+        lane, group = Signal(range(self.hardware.cols)), Signal(ADDRESS_BITS)
+        with m.If(self.issue | (fetched.advance & (fetched.inner == move.inner - 1))):
+            m.d.sync += [lane.eq(0), group.eq(0)]
+        with m.Elif(fetched.advance):
+            wraps = lane == self.hardware.cols - 1
+            m.d.sync += [lane.eq(Mux(wraps, 0, lane + 1)), group.eq(group + wraps)]
+        m.d.comb += self.p_word.eq(move.params + Mux(move.broadcast, group, fetched.outer))
+        return lane
+
+    def _pipeline(self, m: Module, move: Any, flows: Signal, left: Signal, lane: Signal) -> tuple[Signal, Signal]:
+        """Read, multiply, round; all stages move together when ``flows``.  Returns the word held and whether there is one."""
+        has_data, has_product, full = Signal(), Signal(), Signal()
+        lane_now = Signal.like(lane)
+        word, raw = Signal(self.z_bits), Signal(self.z_bits)
+        bits = 8 * OUTPUT_PARAMETER_BYTES
+        own = [self.p_data[c * bits : (c + 1) * bits] for c in range(self.hardware.cols)]
+        shared = Signal(bits)
+        m.d.comb += shared.eq(Array(own)[lane_now])
+        results = []
+        for c in range(self.hardware.cols):
+            m.submodules[f"requantizer{c}"] = unit = Requantizer()
+            m.d.comb += [unit.enable.eq(flows), unit.value.eq(self.z_data[32 * c : 32 * c + 32].as_signed()),
+                         unit.parameters.eq(Mux(move.broadcast, shared, own[c]))]  # fmt: skip
+            results.append(unit.result)
+        with m.If(flows):
+            m.d.sync += [has_data.eq(left), lane_now.eq(lane), has_product.eq(has_data), raw.eq(self.z_data), full.eq(has_product),
+                         word.eq(Mux(move.requantise, Cat(*results), raw))]  # fmt: skip
+        return word, full
+
+    def _send(self, m: Module, beats: Signal, sent: Rectangle, word: Signal, full: Signal) -> tuple[Signal, Signal]:
+        """Beat by beat; returns the number of the beat offered and whether the word's last one is accepted."""
+        beat, sent_word = Signal(LENGTH_BITS), Signal()
+        count = self.hardware.beats("Z")
+        parts = [word[i * self.beat_bits : (i + 1) * self.beat_bits] for i in range(count)]
+        m.d.comb += self.request_data.eq(Array(parts)[beat] if count > 1 else parts[0])
+        taken = self.request & self.accepted
+        m.d.comb += sent_word.eq(taken & (beat == beats - 1))
+        with m.If(taken):
+            m.d.sync += beat.eq(Mux(sent_word, 0, beat + 1))
+        return beat, sent_word

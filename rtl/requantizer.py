@@ -1,0 +1,37 @@
+"""One lane of the way out: (value + bias) times multiplier, shifted, rounded half to even, saturated to int8."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from archmodel.records.engines.systolic import OUTPUT_PARAMETER_BYTES
+
+
+class Requantizer(wiring.Component):
+    """`result` belongs to the value of one enabled cycle earlier.
+
+    parameters: int32 bias, then uint31 multiplier, then uint6 shift, each in 32 bits.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"enable": In(1), "value": In(signed(32)), "parameters": In(8 * OUTPUT_PARAMETER_BYTES), "result": Out(signed(8))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        bias, multiplier = self.parameters[:32].as_signed(), self.parameters[32:63]
+        product, shift = Signal(signed(64)), Signal(6)
+        with m.If(self.enable):
+            m.d.sync += [product.eq((self.value + bias) * multiplier), shift.eq(self.parameters[64:70])]
+        quotient, rest, unit, half = Signal(signed(64)), Signal(64), Signal(64), Signal(64)
+        rounded = Signal(signed(65))
+        m.d.comb += [
+            quotient.eq(product >> shift),
+            rest.eq(product.as_unsigned() & (unit - 1)),
+            unit.eq(1 << shift),
+            half.eq(unit >> 1),
+            rounded.eq(quotient + ((shift != 0) & ((rest > half) | ((rest == half) & quotient[0])))),
+            self.result.eq(Mux(rounded > 127, 127, Mux(rounded < -128, -128, rounded))),
+        ]
+        return m

