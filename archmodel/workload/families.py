@@ -57,7 +57,7 @@ def _pattern(kinds: Any, layers: int) -> str:
     if not isinstance(kinds, list) or len(kinds) != layers or any(kind not in names for kind in map(str, kinds)):
         raise FieldError("layer_types", kinds, f"{layers} entries, each sliding_attention or full_attention")
     text = "".join(names[kind] for kind in kinds)
-    return next(text[:n] for n in range(1, layers + 1) if (text[:n] * layers)[:layers] == text)
+    return next(text[:n] for n in range(1, layers + 1) if (text[:n] * -(-layers // n))[:layers] == text)
 
 
 def _alternate(fields: Fields, config: Mapping[str, Any]) -> None:
@@ -83,7 +83,7 @@ def _qwen_moe(fields: Fields, config: Mapping[str, Any]) -> None:
         fields.pop("window", None)
     fields["moe_offset"] = fields["moe_every"] - 1
     dense = config.get("mlp_only_layers") or []
-    if dense != list(range(len(dense))):
+    if not isinstance(dense, list) or dense != list(range(len(dense))):
         raise FieldError("mlp_only_layers", dense, "the first layers only, such as [0, 1]")
     fields["first_dense"] = len(dense)
     if fields["moe_every"] == 1 and not dense:
@@ -131,15 +131,15 @@ def _vit(fields: Fields, config: Mapping[str, Any]) -> None:
         raise FieldError("image_size", side, "a side or [height, width] in pixels")
     fields["image"], patch = image, max(1, fields["patch"])
     fields["position_table"] = (image[0] // patch) * (image[1] // patch) + 1
-    if "ViTForImageClassification" in (config.get("architectures") or ()):
+    if config.get("architectures") == ["ViTForImageClassification"]:
         labels = config.get("id2label")
         fields["classes"] = len(labels) if isinstance(labels, dict) else config.get("num_labels", 2)
 
 
 def _own(fields: Fields, config: Mapping[str, Any]) -> None:
-    """A file in our own field names has no other keys; kv_heads follows from heads if left out."""
+    """A file in our own field names has no other keys."""
     for key in config.keys() - _OWN.keys() - {"model_type", "architectures"}:
-        raise FieldError(key, config[key], "no such key, as the file is in archmodel's own field names")
+        raise FieldError(key, config[key], "no such key: the file is in archmodel's own field names")
 
 
 _OWN = {f.name: f.name for f in dataclasses.fields(Counts) if f.name not in ("name", "source", "published")}

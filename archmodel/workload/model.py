@@ -47,10 +47,11 @@ class Model(Counts):
 
 
 def model_from_fields(name: str, fields: Mapping[str, Any]) -> Model:
-    """A Model from plain fields by their ``Shape`` names; what is left out follows from the rest as documented there.
+    """A Model from plain fields by their ``Shape`` names; what is left out is 0 or false, except for these.
 
-    Left-out fields: kv_heads = heads, head_dim = hidden / heads (MLA: qk_nope + qk_rope), o_bias = attn_bias,
-    moe_gated = gated, act = silu if gated else gelu.  ``image`` may be a side or "HEIGHTxWIDTH".  Raises SpecError on an unknown or wrong field.
+    kv_heads = heads, head_dim = hidden / heads (MLA: qk_nope + qk_rope), o_bias = attn_bias, moe_gated = gated,
+    act = silu if gated, else gelu.  ``image`` may be a side or "HEIGHTxWIDTH".  Raises SpecError on an unknown or
+    wrong field.
     """
     if unknown := sorted(fields.keys() - _NAMES):
         raise SpecError(f"model {name}: unknown field {unknown[0]!r}, expected one of {', '.join(sorted(_NAMES))}")
