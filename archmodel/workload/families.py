@@ -87,7 +87,7 @@ def _qwen_moe(fields: Fields, config: Mapping[str, Any]) -> None:
         raise FieldError("mlp_only_layers", dense, "the first layers only, such as [0, 1]")
     fields["first_dense"] = len(dense)
     if fields["moe_every"] == 1 and not dense:
-        fields.pop("ffn")
+        fields.pop("ffn", None)
 
 
 def _deepseek(fields: Fields, config: Mapping[str, Any]) -> None:
