@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
 
 from archmodel.engines.systolic import price, run
 from archmodel.engines.systolic.cycle import Event, Run
+from archmodel.records.base import SpecError, to_plain
 
 from .drive import Engine, Observed
 from .jobs import Job, golden, unpack_result
@@ -26,10 +28,14 @@ class Verdict:
 def check(job: Job, engine: Engine) -> Verdict:
     """Run a job on the model and the hardware and compare.  Without stalls the closed form is compared too."""
     model_memory, real_memory = job.memory.copy(), job.memory.copy()
-    model = run(job.program, job.hardware, job.port, model_memory, job.stalls)
+    failures = []
+    try:
+        model = run(job.program, job.hardware, job.port, model_memory, job.stalls)
+    except SpecError as error:
+        failures.append(f"model: {error}")
+        model = Run(-1, ())
     real = engine.run(job.program, job.port, real_memory, job.stalls)
     wanted = golden(job.tiling, job.operands)
-    failures = []
     if real.status != "done":
         failures.append(f"hardware {real.status}")
         engine.reset()
@@ -43,7 +49,7 @@ def check(job: Job, engine: Engine) -> Verdict:
         failures.append("hardware result")
     if not np.array_equal(unpack_result(job, model_memory), wanted):
         failures.append("model result")
-    if job.stalls is None and int(price(job.tiling, job.hardware, job.port).cycles) != model.cycles:
+    if job.stalls is None and int(price(job.tiling, job.hardware, job.port).cycles[0]) != model.cycles:
         failures.append("closed form")
     report = _report(job, model, real, failures) if failures else ""
     return Verdict(tuple(failures), real.cycles, len(real.trace), report)
@@ -52,8 +58,14 @@ def check(job: Job, engine: Engine) -> Verdict:
 def _report(job: Job, model: Run, real: Observed, failures: list[str]) -> str:
     lines = [f"model and hardware differ in: {', '.join(failures)}",
              f"cycles: model {model.cycles}, hardware {real.cycles} ({real.status})",
-             f"job: seed {job.seed}, {job.tiling}, {job.port}, {'stalled' if job.stalls else 'no stalls'}"]  # fmt: skip
+             f"job: seed {job.seed}, {job.tiling}, {job.port}, {'stalled' if job.stalls else 'no stalls'}",
+             f"repeat: {repeat_command(job)}"]  # fmt: skip
     return "\n".join(lines + first_difference(model.trace, real.trace))
+
+
+def repeat_command(job: Job) -> str:
+    """The command line that runs this one job again."""
+    return f"python -m sims.cosim.repeat --hardware '{json.dumps(to_plain(job.hardware))}' {job.recipe}"
 
 
 def first_difference(model: tuple[Event, ...], real: tuple[Event, ...], around: int = 3) -> list[str]:

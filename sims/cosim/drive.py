@@ -54,6 +54,7 @@ class Engine:
         self._library.engine_open.restype = _P
         for name in ("engine_close", "engine_reset", "engine_run"):
             getattr(self._library, name).argtypes = [_P] if name != "engine_run" else [_P, _P]
+        self._library.engine_write.argtypes = [_P, ctypes.c_int, ctypes.c_int, ctypes.c_int, _U32]
         self._handle = self._library.engine_open(str(waves or "").encode())
 
     def close(self) -> None:
@@ -68,7 +69,12 @@ class Engine:
         self.close()
 
     def reset(self) -> None:
+        """Hold reset for two cycles; the memory behind the port forgets its requests too."""
         self._library.engine_reset(self._handle)
+
+    def write(self, unit: int, address: int, lane: int, value: int) -> None:
+        """One cycle of the program port."""
+        self._library.engine_write(self._handle, unit, address, lane, value)
 
     def run(self, program: Program, port: Port, memory: npt.NDArray[np.uint8], stalls: Stalls | None = None,
             max_cycles: int = 1 << 40, patience: int = PATIENCE, events: int = 1 << 20) -> Observed:  # fmt: skip
@@ -91,11 +97,12 @@ class Engine:
 
 
 def _trace(log: npt.NDArray[np.uint64]) -> tuple[Event, ...]:
-    """Commands in order of start; the k-th end of a unit belongs to its k-th start.  One still running ends at -1."""
+    """Commands in order of start; the k-th end of a unit belongs to its k-th start.  What is missing is -1."""
     times, kinds = (log >> np.uint64(3)).astype(np.int64), (log & np.uint64(7)).astype(np.int64)
     events = []
     for index, unit in enumerate(UNITS):
         starts, ends = times[kinds == 2 * index], times[kinds == 2 * index + 1]
-        ends = np.append(ends, np.full(len(starts) - len(ends), -1))
+        count = max(len(starts), len(ends))
+        starts, ends = (np.append(side, np.full(count - len(side), -1)) for side in (starts, ends))
         events += [Event(unit, int(s), int(e)) for s, e in zip(starts, ends, strict=True)]
     return tuple(sorted(events, key=lambda event: (event.start, UNITS.index(event.unit))))

@@ -39,6 +39,7 @@ struct Engine {
   }
   void cycle() { half(0); half(1); }
   void reset(int cycles) {
+    top->start = top->request_ready = top->read_valid = top->written = 0;
     top->rst = 1;
     for (int i = 0; i < cycles; ++i) cycle();
     top->rst = 0;
@@ -100,6 +101,10 @@ void engine_close(void* handle) {
 }
 
 void engine_reset(void* handle) { static_cast<Engine*>(handle)->reset(2); }
+
+void engine_write(void* handle, int unit, int address, int lane, uint32_t data) {
+  static_cast<Engine*>(handle)->write(unit, address, lane, data);
+}
 
 int engine_run(void* handle, Job* job) {
   auto* engine = static_cast<Engine*>(handle);

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from archmodel.engines.systolic.datapath import requantise
 from archmodel.engines.systolic.lower import Bases, lower
-from archmodel.engines.systolic.tiling import FLOWS, RANKS, Tiling, ceil_div, fits, quantum
+from archmodel.engines.systolic.tiling import RANKS, Tiling, ceil_div, fits, flow_ranks, quantum
 from archmodel.memory.port import Port
 from archmodel.memory.stalls import Stalls, random_stalls
+from archmodel.records.base import to_plain
 from archmodel.records.engines.systolic import OUTPUT_PARAMETER_BYTES, Hardware
 from archmodel.records.program import Program
 
+PLAIN_INTS = ("m", "n", "k", "tile_m", "tile_n", "tile_k")
 Bytes = npt.NDArray[np.uint8]
 Matrix = npt.NDArray[np.int64]
 
@@ -40,6 +43,8 @@ class Job:
     memory: Bytes
     program: Program
     seed: int
+    recipe: str
+    """Arguments of ``python -m sims.cosim.repeat`` that give this job again, beside the hardware."""
 
 
 def draw_operands(tiling: Tiling, hardware: Hardware, rng: np.random.Generator) -> Operands:
@@ -79,7 +84,7 @@ def _pack(tiling: Tiling, hardware: Hardware, operands: Operands) -> tuple[dict[
     """Memory image of each tensor, and the shape [lane, index] of Z."""
     matrix = {("k", "m"): operands.a.T, ("m", "k"): operands.a, ("k", "n"): operands.b, ("n", "k"): operands.b.T,
               ("n", "m"): operands.initial.T, ("m", "n"): operands.initial}  # fmt: skip
-    roles = FLOWS[tiling.flow]
+    roles = flow_ranks(tiling.flow)
     z = matrix[roles.y_lane, roles.z_index]
     rows = ceil_div(tiling.n, hardware.cols) * hardware.cols
     parameters = np.zeros((rows, 3), dtype=np.int64)
@@ -98,16 +103,17 @@ def _pack(tiling: Tiling, hardware: Hardware, operands: Operands) -> tuple[dict[
 def unpack_result(job: Job, memory: Bytes) -> Matrix:
     """The result [m, n] as it stands in memory after a run."""
     tiling, hw = job.tiling, job.hardware
-    shape = (tiling.n, tiling.m) if FLOWS[tiling.flow].y_lane == "n" else (tiling.m, tiling.n)
+    shape = (tiling.n, tiling.m) if flow_ranks(tiling.flow).y_lane == "n" else (tiling.m, tiling.n)
     base, kind = (job.bases.q, "<i1") if tiling.requantise else (job.bases.z, "<i4")
     groups = ceil_div(shape[0], hw.cols)
     count = groups * shape[1] * hw.cols * np.dtype(kind).itemsize
     words = memory[base * hw.port_bytes :][:count].view(kind).reshape(groups, shape[1], hw.cols)
     matrix = words.transpose(0, 2, 1).reshape(groups * hw.cols, shape[1])[: shape[0]].astype(np.int64)
-    return matrix.T if FLOWS[tiling.flow].y_lane == "n" else matrix
+    return matrix.T if flow_ranks(tiling.flow).y_lane == "n" else matrix
 
 
-def make_job(tiling: Tiling, hardware: Hardware, port: Port, stalls: Stalls | None, seed: int) -> Job:
+def make_job(tiling: Tiling, hardware: Hardware, port: Port, stalls: Stalls | None, seed: int, recipe: str = "") -> Job:
+    """The job of one tiling; ``seed`` draws operands, and where the tensors lie in memory."""
     rng = np.random.Generator(np.random.PCG64(seed))
     operands = draw_operands(tiling, hardware, rng)
     images, _ = _pack(tiling, hardware, operands)
@@ -120,7 +126,42 @@ def make_job(tiling: Tiling, hardware: Hardware, port: Port, stalls: Stalls | No
         begin = bases[name] * hardware.port_bytes
         memory[begin : begin + image.size] = image
     where = Bases(**bases)
-    return Job(tiling, hardware, port, stalls, operands, where, memory, lower(tiling, hardware, where), seed)
+    recipe = recipe or _recipe(tiling, port, stalls, seed)
+    return Job(tiling, hardware, port, stalls, operands, where, memory, lower(tiling, hardware, where), seed, recipe)
+
+
+def _recipe(tiling: Tiling, port: Port, stalls: Stalls | None, seed: int) -> str:
+    text = f"--seed {seed} --port {port.latency},{port.interval} --tiling '{json.dumps(to_plain_tiling(tiling))}'"
+    if stalls:
+        text += f" --stalls {':'.join(''.join(map(str, bits)) for bits in (stalls.request, stalls.response))}"
+    return text
+
+
+def to_plain_tiling(tiling: Tiling) -> dict[str, object]:
+    """Plain integers, strings and bools of a tiling of integers; ``plain_tiling`` is its inverse."""
+    plain: dict[str, object] = to_plain(tiling)
+    return {name: int(value) if name in PLAIN_INTS else value for name, value in plain.items()}  # type: ignore[call-overload]
+
+
+def plain_tiling(plain: dict[str, object]) -> Tiling:
+    """The tiling that ``to_plain_tiling`` wrote."""
+    return Tiling(**{**plain, "order": tuple(plain["order"])})  # type: ignore[arg-type, call-overload]
+
+
+def continue_job(first: Job, memory: Bytes, k: int, requantise: bool, seed: int) -> Job:
+    """A job that adds ``k`` more products to the raw sums that ``first`` left in ``memory``; k is at most the first's.
+
+    The second Program starts from these very words: its z base is the first's, everything else lies behind.
+    """
+    wanted = replace(first.tiling, k=k, tile_k=min(first.tiling.tile_k, k), init=True, requantise=requantise)
+    tiling = wanted if fits(wanted, first.hardware) else replace(wanted, requantise=False)
+    second = make_job(tiling, first.hardware, first.port, first.stalls, seed)
+    offset = memory.size // first.hardware.port_bytes
+    moved = {name: getattr(second.bases, name) + offset for name in ("x", "y", "q", "p")}
+    bases = Bases(z=first.bases.z, **moved)
+    operands = replace(second.operands, initial=golden(first.tiling, first.operands))
+    return replace(second, operands=operands, bases=bases, memory=np.concatenate((memory, second.memory)),
+                   program=lower(tiling, first.hardware, bases))  # fmt: skip
 
 
 def random_tiling(hardware: Hardware, rng: np.random.Generator, largest: int = 40) -> Tiling:
@@ -146,5 +187,7 @@ def random_job(hardware: Hardware, seed: int, stalled: bool | None = None, large
     latency = int(rng.integers(1, 40))
     port = Port(latency, int(rng.integers(1, min(latency, 4) + 1)))
     stall = bool(rng.integers(2)) if stalled is None else stalled
-    stalls = random_stalls(seed, request=rng.random() * 0.6, response=rng.random() * 0.6) if stall else None
-    return make_job(tiling, hardware, port, stalls, seed)
+    length, request, response = int(rng.integers(2, 100)), rng.random() * 0.6, rng.random() * 0.6
+    stalls = random_stalls(seed, length, request, response) if stall else None
+    recipe = f"--seed {seed} --largest {largest} --stalled {int(stall)}"
+    return make_job(tiling, hardware, port, stalls, seed, recipe)

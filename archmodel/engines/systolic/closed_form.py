@@ -12,42 +12,32 @@ of position (first, second, middle, last but one, last), so the sum has at most 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from archmodel.memory.port import Port
 from archmodel.records.engines.systolic import MIN_CYCLES, Hardware
 
-from .tiling import Folds, Ints, Tiling, folds, sizes_at, step, tile_words
+from .tiling import ROLES, I, Ints, L, Step, Tiling, Words, Y, ceil_div, step_of, tile_words
 
 START = 3
 """From the start pulse to the first command: fetch, decode, issue."""
 SYNC = 1
 """Cycles of a sync command."""
+AT_ONCE = 4096
+"""Tilings priced in one pass, so that its arrays stay in cache."""
+
+Array = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
-class Cost:
-    """Counts of one run, each an int64 array over the tilings priced.
+class Folds(NamedTuple):
+    """One run of the array: outer x inner folds, each a stream of ``t`` words."""
 
-    cycles         start pulse to done
-    exec_cycles    cycles in which a command of the array is in flight
-    memory_cycles  cycles in which a load or a store is in flight
-    bound_memory   cycles of phases that memory decides (of `cycles`)
-    read_bytes, write_bytes    bytes over the memory port
-    *_reads, *_writes          words of the buffers read and written
-    """
-
-    cycles: Ints
-    exec_cycles: Ints
-    memory_cycles: Ints
-    bound_memory: Ints
-    read_bytes: Ints
-    write_bytes: Ints
-    fill_words: dict[str, Ints]
-    array_words: dict[str, Ints]
-    stored_words: Ints
+    outer: Ints
+    inner: Ints
+    t: Ints
 
 
 def exec_cycles(run: Folds, hardware: Hardware) -> Ints:
@@ -61,7 +51,7 @@ def exec_cycles(run: Folds, hardware: Hardware) -> Ints:
     return np.maximum(MIN_CYCLES, cycles)
 
 
-def _transfer(words: Ints, beats: int, hardware: Hardware, port: Port) -> Ints:
+def _transfer(words: Ints, beats: Ints, hardware: Hardware, port: Port) -> Ints:
     """Cycles from the first request to the last response of ``words`` requests of ``beats`` beats each.
 
     A request goes out when one of the ``outstanding`` slots is free; data come ``latency`` cycles later at the
@@ -69,22 +59,135 @@ def _transfer(words: Ints, beats: int, hardware: Hardware, port: Port) -> Ints:
     """
     data = beats * port.interval
     group = np.maximum(hardware.outstanding * data, port.latency + 1 + data - port.interval)
-    full, rest = (words - 1) // hardware.outstanding, (words - 1) % hardware.outstanding
+    full, rest = np.divmod(words - 1, hardware.outstanding)
     return port.latency + full * group + rest * data + data - port.interval
 
 
-def load_cycles(words: Ints, beats: int, hardware: Hardware, port: Port) -> Ints:
+def load_cycles(words: Ints, beats: Ints, hardware: Hardware, port: Port) -> Ints:
     """Cycles of one load command."""
     return np.maximum(MIN_CYCLES, 2 + _transfer(words, beats, hardware, port))
 
 
-def store_cycles(words: Ints, beats: int, hardware: Hardware, port: Port) -> Ints:
+def store_cycles(words: Ints, beats: Ints, hardware: Hardware, port: Port) -> Ints:
     """Cycles of one store command: three more, for the read of Z, the multiplication and the rounding."""
     return np.maximum(MIN_CYCLES, 5 + _transfer(words, beats, hardware, port))
 
 
 @dataclass(frozen=True, eq=False)
-class Moves:
+class Batch:
+    """N tilings, each its own dataflow and order, as arrays by role (l, i, y).
+
+    extent, tile   [3, N] by role
+    order          [3, N] role of each loop, outermost first
+    output         [N] output-stationary;  n_is_i  [N] rank n has role i (is), else y
+    """
+
+    extent: Array
+    tile: Array
+    order: Array
+    output: npt.NDArray[np.bool_]
+    n_is_i: npt.NDArray[np.bool_]
+    requantise: npt.NDArray[np.bool_]
+    init: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return int(self.extent.shape[1])
+
+    def __getitem__(self, which: slice | Array) -> Batch:
+        return Batch(self.extent[:, which], self.tile[:, which], self.order[:, which], self.output[which],
+                     self.n_is_i[which], self.requantise[which], self.init[which])  # fmt: skip
+
+    def words(self, sizes: tuple[Ints, Ints, Ints], hardware: Hardware) -> Words:
+        return tile_words(sizes, self.output, self.n_is_i, hardware)
+
+
+def batch(tiling: Tiling) -> Batch:
+    """The tilings that the arrays in ``tiling`` stand for."""
+    roles = ROLES[tiling.flow]
+    arrays = np.broadcast_arrays(*(tiling.extent(r) for r in roles), *(tiling.tile(r) for r in roles))
+    flat = np.array([np.ravel(array) for array in arrays], dtype=np.int64)
+    count = flat.shape[1]
+    order = np.repeat(np.array([[roles.index(rank)] for rank in tiling.order]), count, axis=1)
+    flags = [np.full(count, bool(flag)) for flag in (tiling.flow == "os", tiling.flow == "is", tiling.requantise, tiling.init)]
+    return Batch(flat[:3], np.minimum(flat[3:], flat[:3]), order, *flags)
+
+
+def join(parts: list[Batch]) -> Batch:
+    names = ("extent", "tile", "order", "output", "n_is_i", "requantise", "init")
+    return Batch(*(np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in names))
+
+
+@dataclass(frozen=True, eq=False)
+class Cost:
+    """Counts of one run of each tiling.
+
+    cycles         start pulse to done
+    exec_cycles    cycles in which a command of the array is in flight
+    memory_cycles  cycles in which a load or a store is in flight
+    bound_memory   cycles of the phases that memory decides (of ``cycles``)
+    read_bytes, write_bytes    bytes over the memory port
+    filled         words loaded into X, Y, Z, P
+    stored         words of Z read by the store unit, those requantised among them
+    streamed       words that the array reads of X and of Y, and adds into Z
+    """
+
+    cycles: Array
+    exec_cycles: Array
+    memory_cycles: Array
+    bound_memory: Array
+    read_bytes: Array
+    write_bytes: Array
+    filled: dict[str, Array]
+    stored: Array
+    requantised: Array
+    streamed: dict[str, Array]
+
+
+def price(tilings: Tiling | Batch, hardware: Hardware, port: Port) -> Cost:
+    """Cycles and traffic of tilings (which fit), each exactly as the cycle model counts them."""
+    all_of = batch(tilings) if isinstance(tilings, Tiling) else tilings
+    parts = [_price(all_of[slice(at, at + AT_ONCE)], hardware, port) for at in range(0, len(all_of), AT_ONCE)]
+    if len(parts) == 1:
+        total = parts[0]
+    else:
+        total = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return _cost(total, hardware)
+
+
+class _Loops:
+    """The loops of a batch: trips, which operand each is of, where each role stands."""
+
+    def __init__(self, work: Batch) -> None:
+        self.work = work
+        by_role = ceil_div(work.extent, work.tile)
+        self.trips = tuple(np.choose(work.order[p], by_role) for p in range(3))
+        self.place = [np.argmax(work.order == role, axis=0) for role in (L, I, Y)]
+        self.reduction = np.where(work.output, I, L)
+        free = (np.full(len(work), Y), np.where(work.output, L, I), self.reduction)
+        self.mine = tuple(tuple(work.order[p] != role for p in range(3)) for role in free)
+        self.reduction_trips = np.choose(self.reduction, by_role)
+
+    def index(self, number: Ints) -> tuple[Ints, Ints, Ints]:
+        """Loop indices of a step by its number."""
+        rest, inner = np.divmod(number, self.trips[2])
+        outer, middle = np.divmod(rest, self.trips[1])
+        return outer, middle, inner
+
+    def by_role(self, index: tuple[Ints, Ints, Ints]) -> list[Ints]:
+        return [np.choose(place, index) for place in self.place]
+
+    def sizes(self, index: tuple[Ints, Ints, Ints]) -> tuple[Ints, Ints, Ints]:
+        """Sizes by role of the tiles at a step."""
+        l_size, i_size, y_size = (np.minimum(tile, extent - at * tile)
+                                  for at, tile, extent in zip(self.by_role(index), self.work.tile, self.work.extent, strict=True))  # fmt: skip
+        return l_size, i_size, y_size
+
+    def step(self, index: tuple[Ints, Ints, Ints]) -> Step:
+        at = np.choose(np.choose(self.reduction, self.place), index)
+        return step_of(index, self.trips, self.mine, (at, self.reduction_trips))  # type: ignore[arg-type]
+
+
+class _Moves(NamedTuple):
     """Words that one step moves; 0 where it has no such command."""
 
     x: Ints
@@ -95,92 +198,99 @@ class Moves:
     quantised: Ints
 
 
-def moves_at(tiling: Tiling, index: tuple[Ints, Ints, Ints], hardware: Hardware) -> Moves:
-    now, words = step(tiling, index), tile_words(tiling.flow, sizes_at(tiling, index), hardware)
-    z = words.z_rows * words.z_cols
-    quantises = now.final & tiling.requantise
-    return Moves(
-        x=np.where(now.x_enters, words.x_rows * words.x_cols, 0),
-        y=np.where(now.y_enters, words.y_rows * words.y_cols, 0),
-        z=np.where(now.z_enters & (now.resumes | tiling.init), z, 0),
-        p=np.where(quantises, words.p, 0),
-        raw=np.where(now.z_leaves & ~quantises, z, 0),
-        quantised=np.where(quantises, z, 0),
-    )
+def _moves(loops: _Loops, index: tuple[Ints, Ints, Ints], words: Words) -> _Moves:
+    now = loops.step(index)
+    quantises = now.final & loops.work.requantise
+    return _Moves(
+        x=now.x_enters * words.x, y=now.y_enters * words.y,
+        z=(now.z_enters & (now.resumes | loops.work.init)) * words.z, p=quantises * words.p,
+        raw=(now.z_leaves & ~quantises) * words.z, quantised=quantises * words.z,
+    )  # fmt: skip
 
 
-def loading(moves: Moves, hardware: Hardware, port: Port) -> Ints:
+def _loading(moves: _Moves, hardware: Hardware, port: Port) -> Ints:
     """Cycles of the load commands of a step, one after another."""
-    return sum(np.where(words > 0, load_cycles(words, hardware.beats(name), hardware, port), 0)
+    return sum((words > 0) * load_cycles(words, hardware.beats(name), hardware, port)
                for name, words in (("X", moves.x), ("Y", moves.y), ("Z", moves.z), ("P", moves.p)))  # fmt: skip
 
 
-def storing(moves: Moves, hardware: Hardware, port: Port) -> Ints:
+def _storing(moves: _Moves, hardware: Hardware, port: Port) -> Ints:
     """Cycles of the store command of a step, or of the sync that stands in for it."""
-    raw = np.where(moves.raw > 0, store_cycles(moves.raw, hardware.beats("Z"), hardware, port), SYNC)
-    return np.where(moves.quantised > 0, store_cycles(moves.quantised, hardware.beats("Q"), hardware, port), raw)
+    words = moves.raw + moves.quantised
+    beats = np.where(moves.quantised > 0, hardware.beats("Q"), hardware.beats("Z"))
+    return np.where(words > 0, store_cycles(words, beats, hardware, port), SYNC)
 
 
-def positions(trips: Ints) -> tuple[tuple[Ints, Ints], ...]:
-    """(index, multiplicity) of the kinds of position in a loop; the multiplicities sum to ``trips``."""
-    one = np.ones_like(np.asarray(trips))
-    return ((0 * one, one), (one, (trips >= 3) * one), (2 * one, np.maximum(trips - 4, 0)),
-            (trips - 2, (trips >= 4) * one), (trips - 1, (trips >= 2) * one))  # fmt: skip
+def _positions(trips: Array) -> tuple[Array, Array]:
+    """Indices and multiplicities [5, N] of the kinds of position in a loop; the multiplicities sum to ``trips``."""
+    one = np.ones_like(trips)
+    index = np.stack((0 * one, one, 2 * one, trips - 2, trips - 1))
+    count = np.stack((one, (trips >= 3) * one, np.maximum(trips - 4, 0), (trips >= 4) * one, (trips >= 2) * one))
+    return index, count
 
 
-def _index(number: Ints, trips: tuple[Ints, Ints, Ints]) -> tuple[Ints, Ints, Ints]:
-    """Loop indices of a step by its number."""
-    rest, inner = np.divmod(number, trips[2])
-    outer, middle = np.divmod(rest, trips[1])
-    return outer, middle, inner
+def _kinds(loops: _Loops) -> tuple[tuple[Array, Array, Array], Array]:
+    """Loop indices [K, N] and multiplicity [K, N] of every kind of step that occurs."""
+    (a, x), (b, y), (c, z) = (_positions(trips) for trips in loops.trips)
+    shape = (5, 5, 5, len(loops.work))
+    count = x[:, None, None] * y[None, :, None] * z[None, None, :]
+    used = count.reshape(125, -1).any(axis=1)
+    index = tuple(np.broadcast_to(array, shape).reshape(125, -1)[used]
+                  for array in (a[:, None, None], b[None, :, None], c[None, None, :]))  # fmt: skip
+    return index, count.reshape(125, -1)[used]  # type: ignore[return-value]
 
 
-def price(tiling: Tiling, hardware: Hardware, port: Port) -> Cost:
-    """Cycles and traffic of a tiling, or of arrays of them (of one flow and order)."""
-    trips, last = tiling.loops, tiling.steps - 1
-    zero = np.zeros(np.broadcast_shapes(*(np.shape(n) for n in trips)), dtype=np.int64)
-    total = dict.fromkeys(("cycles", "exec", "memory", "bound", *"XYZPRQ", "ax", "ay", "az"), zero)
-    for (i, a), (j, b), (k, c) in product(*map(positions, trips)):
-        count = a * b * c
-        if not np.any(count):
-            continue
-        kind = _kind(tiling, (i, j, k), trips, last, hardware, port)
-        total = {name: total[name] + count * kind[name] for name in total}
-    first = loading(moves_at(tiling, (zero, zero, zero), hardware), hardware, port)
-    end = storing(moves_at(tiling, tuple(n - 1 for n in trips), hardware), hardware, port)
-    cycles = START + total["cycles"] + (first + end if hardware.banks == 2 else 0)
-    return _cost(total, cycles, hardware)
+def _price(work: Batch, hardware: Hardware, port: Port) -> dict[str, Array]:
+    """Sums over all kinds of step."""
+    loops = _Loops(work)
+    index, count = _kinds(loops)
+    words = work.words(loops.sizes(index), hardware)
+    moves = _moves(loops, index, words)
+    array = exec_cycles(Folds(words.x_rows, words.y_rows, words.x_cols), hardware)
+    load, store = _loading(moves, hardware, port), _storing(moves, hardware, port)
+    memory = _neighbours(loops, index, hardware, port) if hardware.banks == 2 else load + store
+    phase = np.maximum(array, memory) if hardware.banks == 2 else array + memory
+    folds = words.x_rows * words.y_rows
+    terms = {
+        "cycles": phase, "exec": array, "memory": load + store,
+        "bound": np.where(memory > array, memory, 0) if hardware.banks == 2 else memory,
+        "X": moves.x, "Y": moves.y, "Z": moves.z, "P": moves.p, "raw": moves.raw, "quantised": moves.quantised,
+        "streams": folds * words.x_cols, "stays": folds * hardware.rows,
+    }  # fmt: skip
+    total = {name: (count * term).sum(axis=0) for name, term in terms.items()}
+    total["cycles"] += START + (_ends(loops, hardware, port) if hardware.banks == 2 else 0)
+    total["y_read"] = np.where(work.output, total["streams"], total["stays"])
+    total["z_added"] = np.where(work.output, total["stays"], total["streams"])
+    return total
 
 
-def _kind(tiling: Tiling, index: tuple[Ints, Ints, Ints], trips: tuple[Ints, Ints, Ints], last: Ints,
-          hardware: Hardware, port: Port) -> dict[str, Ints]:  # fmt: skip
-    """Counts of one step, and the cycles of its phase."""
-    run = folds(tiling.flow, sizes_at(tiling, index), hardware)
-    moves = moves_at(tiling, index, hardware)
-    array, load, store = exec_cycles(run, hardware), loading(moves, hardware, port), storing(moves, hardware, port)
-    number = (index[0] * trips[1] + index[1]) * trips[2] + index[2]
-    if hardware.banks == 2:
-        after = moves_at(tiling, _index(np.minimum(number + 1, last), trips), hardware)
-        before = moves_at(tiling, _index(np.maximum(number - 1, 0), trips), hardware)
-        memory = np.where(number < last, loading(after, hardware, port), 0)
-        memory = memory + np.where(number > 0, storing(before, hardware, port), 0)
-        phase, bound = np.maximum(array, memory), np.where(memory > array, memory, 0)
-    else:
-        phase, bound = array + load + store, load + store
-    fold_count = run.outer * run.inner
-    streams = fold_count * run.t
-    stationary = fold_count * hardware.rows
-    output = tiling.flow == "os"
-    return {"cycles": phase, "exec": array, "memory": load + store, "bound": bound,
-            "X": moves.x, "Y": moves.y, "Z": moves.z, "P": moves.p, "R": moves.raw, "Q": moves.quantised,
-            "ax": streams, "ay": streams if output else stationary, "az": stationary if output else streams}  # fmt: skip
+def _neighbours(loops: _Loops, index: tuple[Array, Array, Array], hardware: Hardware, port: Port) -> Array:
+    """Cycles of memory in the phase of a step: the store of the one before, the loads of the one after."""
+    number = (index[0] * loops.trips[1] + index[1]) * loops.trips[2] + index[2]
+    last = loops.trips[0] * loops.trips[1] * loops.trips[2] - 1
+    after, before = loops.index(np.minimum(number + 1, last)), loops.index(np.maximum(number - 1, 0))
+    loads = _loading(_at(loops, after, hardware), hardware, port)
+    stores = _storing(_at(loops, before, hardware), hardware, port)
+    return (number < last) * loads + (number > 0) * stores
 
 
-def _cost(total: dict[str, Ints], cycles: Ints, hardware: Hardware) -> Cost:
+def _at(loops: _Loops, index: tuple[Array, Array, Array], hardware: Hardware) -> _Moves:
+    return _moves(loops, index, loops.work.words(loops.sizes(index), hardware))
+
+
+def _ends(loops: _Loops, hardware: Hardware, port: Port) -> Array:
+    """Cycles of the loads before the first phase and of the store after the last."""
+    zero = np.zeros_like(loops.trips[0])
+    last = tuple(trips - 1 for trips in loops.trips)
+    first = _loading(_at(loops, (zero, zero, zero), hardware), hardware, port)
+    return first + _storing(_at(loops, last, hardware), hardware, port)  # type: ignore[arg-type]
+
+
+def _cost(total: dict[str, Array], hardware: Hardware) -> Cost:
     beat = hardware.port_bytes
     read = sum(total[name] * hardware.beats(name) for name in "XYZP") * beat
-    written = (total["R"] * hardware.beats("Z") + total["Q"] * hardware.beats("Q")) * beat
-    return Cost(cycles, total["exec"], total["memory"], total["bound"], read, written,
-                fill_words={name: total[name] for name in "XYZP"},
-                array_words={"X": total["ax"], "Y": total["ay"], "Z": total["az"]},
-                stored_words=total["R"] + total["Q"])  # fmt: skip
+    written = (total["raw"] * hardware.beats("Z") + total["quantised"] * hardware.beats("Q")) * beat
+    return Cost(total["cycles"], total["exec"], total["memory"], total["bound"], read, written,
+                filled={name: total[name] for name in "XYZP"}, stored=total["raw"] + total["quantised"],
+                requantised=total["quantised"],
+                streamed={"X": total["streams"], "Y": total["y_read"], "Z": total["z_added"]})  # fmt: skip

@@ -19,7 +19,7 @@ from archmodel.records.engines.systolic import (
 )
 from archmodel.records.program import Program, hardware_id
 
-from .tiling import FLOWS, Tiling, ceil_div, check, folds, sizes_at, step, tile_words
+from .tiling import Tiling, ceil_div, check, flow_ranks, sizes_at, step, words_of
 
 Index = tuple[int, int, int]
 Steps = tuple[int, ...]
@@ -94,7 +94,7 @@ class _Strides:
     """Memory addresses of tiles, in beats: each tensor lies as [lane group][index], a word at a time."""
 
     def __init__(self, tiling: Tiling, hardware: Hardware) -> None:
-        roles = FLOWS[tiling.flow]
+        roles = flow_ranks(tiling.flow)
         self.tiling, self.hardware = tiling, hardware
         self.row = {"X": tiling.extent(roles.x_index), "Y": tiling.extent(roles.y_index), "Z": tiling.extent(roles.z_index)}
         lanes = {"X": (roles.x_lane, roles.x_index, hardware.rows), "Y": (roles.y_lane, roles.y_index, hardware.cols),
@@ -151,10 +151,10 @@ def _flatten(code: Code) -> list[bytes]:
 
 def _load(tiling: Tiling, hardware: Hardware, bases: Bases, strides: _Strides, index: Index) -> Code:
     """Loads of one step: what enters; the first waits for the store unit, the last tells the others."""
-    now, words = step(tiling, index), tile_words(tiling.flow, sizes_at(tiling, index), hardware)
+    now, words = step(tiling, index), words_of(tiling, sizes_at(tiling, index), hardware)
     wanted = {"X": (now.x_enters, words.x_rows, words.x_cols, words.x_cols),
               "Y": (now.y_enters, words.y_rows, words.y_cols, words.y_pitch),
-              "Z": (now.z_enters and (now.resumes or tiling.init), words.z_rows, words.z_cols, words.z_pitch),
+              "Z": (now.z_enters and (now.resumes or tiling.init), words.y_rows, words.z_cols, words.z_pitch),
               "P": (now.final and tiling.requantise, 1, words.p, words.p)}  # fmt: skip
     names = [name for name in BUFFERS if wanted[name][0]]
     base = {"X": bases.x, "Y": bases.y, "Z": bases.z, "P": bases.p}
@@ -176,14 +176,13 @@ def _load(tiling: Tiling, hardware: Hardware, bases: Bases, strides: _Strides, i
 
 def _exec(tiling: Tiling, hardware: Hardware, index: Index) -> Code:
     """The run of the array in one step."""
-    now, sizes = step(tiling, index), sizes_at(tiling, index)
-    words, run = tile_words(tiling.flow, sizes, hardware), folds(tiling.flow, sizes, hardware)
+    now, words = step(tiling, index), words_of(tiling, sizes_at(tiling, index), hardware)
     output = tiling.flow == "os"
     accumulate = int(now.resumes or tiling.init)
     fields = {
         "wait": LOAD, "signal": STORE, "output": int(output), "acc_first": accumulate,
         "acc_rest": accumulate if output else 1, "swap_x": int(now.x_leaves), "swap_y": int(now.y_leaves),
-        "swap_z": int(now.z_leaves), "t": int(run.t), "outer": int(run.outer), "inner": int(run.inner),
+        "swap_z": int(now.z_leaves), "t": int(words.x_cols), "outer": int(words.x_rows), "inner": int(words.y_rows),
         "x1": int(words.x_cols), "y0": int(words.y_pitch), "y1": 0 if output else hardware.rows,
         "z0": int(words.z_pitch), "z1": hardware.rows if output else 0,
     }  # fmt: skip
@@ -192,7 +191,7 @@ def _exec(tiling: Tiling, hardware: Hardware, index: Index) -> Code:
 
 def _store(tiling: Tiling, hardware: Hardware, bases: Bases, strides: _Strides, index: Index) -> Code:
     """The store of one step: sums that leave, raw or requantised; a sync where nothing leaves."""
-    now, words = step(tiling, index), tile_words(tiling.flow, sizes_at(tiling, index), hardware)
+    now, words = step(tiling, index), words_of(tiling, sizes_at(tiling, index), hardware)
     ends = index == tuple(count - 1 for count in tiling.loops)
     wait = EXEC if ends or hardware.banks == 1 else EXEC | LOAD
     tokens = (("wait", wait), ("signal", 0 if ends else LOAD))
@@ -203,7 +202,7 @@ def _store(tiling: Tiling, hardware: Hardware, bases: Bases, strides: _Strides, 
     fields = {
         **dict(tokens), "buffer": BUFFERS.index("Z"), "swap": 1, "requantise": int(quantises),
         "broadcast": int(tiling.flow == "is"), "register": int(quantises), "inner": int(words.z_cols),
-        "outer": int(words.z_rows), "pitch": int(words.z_pitch), "stride": strides.row["Z"] * hardware.beats(word),
+        "outer": int(words.y_rows), "pitch": int(words.z_pitch), "stride": strides.row["Z"] * hardware.beats(word),
     }  # fmt: skip
     at = (bases.q if quantises else bases.z) + strides.offset("Z", word, index)
     return (Command("move", tuple(fields.items()), (int(quantises),), at),)

@@ -1,13 +1,19 @@
 """A GEMM cut into steps: one tile of each operand in the buffers, one run of the array over it.
 
-Everything here takes integers or integer arrays alike, so the same lines serve the lowering of one mapping and the
-pricing of a hundred thousand.
+The three dataflows are one machine.  What differs is which rank of C[m,n] += A[m,k] B[k,n] plays which role:
+
+    role   is                        ws   is   os
+    l      along the lanes of X      k    k    m
+    i      counts the words of X     m    n    k
+    y      along the lanes of Y      n    m    n
+
+and whether sums move and the operand stays (ws, is), or the other way round (os).  Everything here takes integers or
+integer arrays alike, so the same lines serve the lowering of one mapping and the pricing of a hundred thousand.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +25,11 @@ Ints = Any
 """An int, or an int64 array; all arrays of one call broadcast."""
 
 RANKS = ("m", "n", "k")
+ROLES = {"ws": ("k", "m", "n"), "is": ("k", "n", "m"), "os": ("m", "k", "n")}
+"""Ranks in the roles l, i, y."""
+OPERANDS = {"ws": ("a", "b"), "is": ("b", "a"), "os": ("a", "b")}
+"""Which operand of C = A B is X and which is Y."""
+L, I, Y = range(3)
 
 
 class Flow(NamedTuple):
@@ -31,13 +42,9 @@ class Flow(NamedTuple):
     z_index: str
 
 
-FLOWS = {
-    "ws": Flow("k", "m", "n", "k", "m"),
-    "is": Flow("k", "n", "m", "k", "n"),
-    "os": Flow("m", "k", "n", "k", "m"),
-}
-OPERANDS = {"ws": ("a", "b"), "is": ("b", "a"), "os": ("a", "b")}
-"""Which operand of C = A B is X and which is Y."""
+def flow_ranks(flow: str) -> Flow:
+    l_rank, i_rank, y_rank = ROLES[flow]
+    return Flow(l_rank, i_rank, y_rank, "k", l_rank if flow == "os" else i_rank)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,11 +81,6 @@ class Tiling:
         first, second, third = (self.trips(rank) for rank in self.order)
         return first, second, third
 
-    @property
-    def steps(self) -> Ints:
-        first, second, third = self.loops
-        return first * second * third
-
 
 def ceil_div(value: Ints, by: Ints) -> Ints:
     return -(-value // by)
@@ -86,61 +88,74 @@ def ceil_div(value: Ints, by: Ints) -> Ints:
 
 def quantum(flow: str, rank: str, hardware: Hardware) -> int:
     """A tile of ``rank`` is a multiple of this, or the whole rank: the lanes of the word that it fills."""
-    roles = FLOWS[flow]
-    if rank == roles.x_lane:
+    if rank == ROLES[flow][L]:
         return hardware.rows
-    return hardware.cols if rank in (roles.y_lane, "n") else 1
+    return hardware.cols if rank in (ROLES[flow][Y], "n") else 1
 
 
 class Words(NamedTuple):
-    """Buffer words that the tiles of one step occupy, and the pitch of their rows."""
+    """Buffer words that the tiles of one step occupy: ``rows`` lane groups of ``cols`` words, ``pitch`` words apart."""
 
     x_rows: Ints
     x_cols: Ints
     y_rows: Ints
     y_cols: Ints
     y_pitch: Ints
-    z_rows: Ints
     z_cols: Ints
     z_pitch: Ints
     p: Ints
 
+    @property
+    def x(self) -> Ints:
+        return self.x_rows * self.x_cols
 
-def tile_words(flow: str, sizes: dict[str, Ints], hardware: Hardware) -> Words:
-    """Words of tiles of the given sizes; ``*_rows`` is how many lane groups, ``*_cols`` how many words in each.
+    @property
+    def y(self) -> Ints:
+        return self.y_rows * self.y_cols
+
+    @property
+    def z(self) -> Ints:
+        """Z has a row for each row of Y."""
+        return self.y_rows * self.z_cols
+
+
+def tile_words(sizes: tuple[Ints, Ints, Ints], output: Ints, n_is_i: Ints, hardware: Hardware) -> Words:
+    """Words of tiles of ``sizes`` (by role); ``output``: output-stationary; ``n_is_i``: rank n has role i, else y.
 
     Y is padded to whole folds because a fold reads ``rows`` words even where the rank ends, and Z of an
     output-stationary run because a fold writes ``rows`` words.
     """
-    roles = FLOWS[flow]
-    x_rows, x_cols = ceil_div(sizes[roles.x_lane], hardware.rows), sizes[roles.x_index]
-    y_rows, y_cols = ceil_div(sizes[roles.y_lane], hardware.cols), sizes[roles.y_index]
-    y_pitch = y_cols if flow == "os" else x_rows * hardware.rows
-    z_cols = sizes[roles.z_index]
-    z_pitch = x_rows * hardware.rows if flow == "os" else z_cols
-    return Words(x_rows, x_cols, y_rows, y_cols, y_pitch, y_rows, z_cols, z_pitch, ceil_div(sizes["n"], hardware.cols))
+    l_size, i_size, y_size = sizes
+    x_rows = ceil_div(l_size, hardware.rows)
+    return Words(
+        x_rows=x_rows, x_cols=i_size,
+        y_rows=ceil_div(y_size, hardware.cols), y_cols=_pick(output, i_size, l_size),
+        y_pitch=_pick(output, i_size, x_rows * hardware.rows),
+        z_cols=_pick(output, l_size, i_size), z_pitch=_pick(output, x_rows * hardware.rows, i_size),
+        p=ceil_div(_pick(n_is_i, i_size, y_size), hardware.cols),
+    )  # fmt: skip
 
 
-class Folds(NamedTuple):
-    """One run of the array: outer x inner folds, each a stream of ``t`` words."""
-
-    outer: Ints
-    inner: Ints
-    t: Ints
+def _pick(condition: Ints, yes: Ints, no: Ints) -> Ints:
+    return (yes if condition else no) if isinstance(condition, bool) else np.where(condition, yes, no)
 
 
-def folds(flow: str, sizes: dict[str, Ints], hardware: Hardware) -> Folds:
-    words = tile_words(flow, sizes, hardware)
-    return Folds(words.x_rows, words.y_rows, words.x_cols)
+def words_of(tiling: Tiling, sizes: dict[str, Ints], hardware: Hardware) -> Words:
+    l_rank, i_rank, y_rank = ROLES[tiling.flow]
+    return tile_words((sizes[l_rank], sizes[i_rank], sizes[y_rank]), tiling.flow == "os", tiling.flow == "is", hardware)
+
+
+def words_fit(words: Words, requantise: Ints, hardware: Hardware) -> Ints:
+    """Whether a bank of every buffer holds the tiles."""
+    ok = (words.x <= hardware.x_words) & (words.y_rows * words.y_pitch <= hardware.y_words)
+    ok = ok & (words.y_rows * words.z_pitch <= hardware.z_words)
+    return ok & ((words.p <= hardware.p_words) | np.logical_not(requantise))
 
 
 def fits(tiling: Tiling, hardware: Hardware) -> Ints:
-    """Whether a bank of every buffer holds the tiles, and fields of commands hold the counts."""
+    """Whether a bank of every buffer holds the tiles of ``tiling``."""
     sizes = {rank: np.minimum(tiling.tile(rank), tiling.extent(rank)) for rank in RANKS}
-    words = tile_words(tiling.flow, sizes, hardware)
-    ok = (words.x_rows * words.x_cols <= hardware.x_words) & (words.y_rows * words.y_pitch <= hardware.y_words)
-    ok &= words.z_rows * words.z_pitch <= hardware.z_words
-    return ok & (words.p <= hardware.p_words) if tiling.requantise else ok
+    return words_fit(words_of(tiling, sizes, hardware), tiling.requantise, hardware)
 
 
 def check(tiling: Tiling, hardware: Hardware) -> None:
@@ -157,24 +172,22 @@ def check(tiling: Tiling, hardware: Hardware) -> None:
             raise SpecError(f"tiling: tile_{rank} is {tile}, expected a multiple of {grain} or the whole rank ({size})")
     if not fits(tiling, hardware):
         raise SpecError(f"tiling: {_overflow(tiling, hardware)}")
-    if tiling.k * 2 ** (hardware.x_bits + hardware.y_bits - 2) >= 2**31:
+    if tiling.k > longest_k(hardware):
         raise SpecError(f"tiling: k is {tiling.k}, so a 32-bit accumulator could overflow; split k over Programs")
 
 
+def longest_k(hardware: Hardware) -> int:
+    """The most products that a 32-bit accumulator surely holds."""
+    return (2**31 - 1) // 2 ** (hardware.x_bits + hardware.y_bits - 2)
+
+
 def _overflow(tiling: Tiling, hardware: Hardware) -> str:
-    sizes = {rank: min(tiling.tile(rank), tiling.extent(rank)) for rank in RANKS}
-    words = tile_words(tiling.flow, sizes, hardware)
-    needs = {"X": words.x_rows * words.x_cols, "Y": words.y_rows * words.y_pitch, "Z": words.z_rows * words.z_pitch,
+    words = words_of(tiling, {rank: min(tiling.tile(rank), tiling.extent(rank)) for rank in RANKS}, hardware)
+    needs = {"X": words.x, "Y": words.y_rows * words.y_pitch, "Z": words.y_rows * words.z_pitch,
              "P": words.p if tiling.requantise else 0}  # fmt: skip
     over = [f"{name} needs {need} words and a bank has {hardware.depth(name)}"
             for name, need in needs.items() if need > hardware.depth(name)]  # fmt: skip
     return "the tile fits no buffer: " + ", ".join(over)
-
-
-def depends(operand: str, flow: str) -> set[str]:
-    """Ranks of operand X, Y or Z."""
-    roles = FLOWS[flow]
-    return {"X": {roles.x_lane, roles.x_index}, "Y": {roles.y_lane, roles.y_index}, "Z": {"m", "n"}}[operand]
 
 
 class Step(NamedTuple):
@@ -192,24 +205,29 @@ class Step(NamedTuple):
     """Its result tile is complete after it and leaves."""
 
 
-def step(tiling: Tiling, index: tuple[Ints, Ints, Ints]) -> Step:
-    """The transitions into and out of the step with the given loop indices (outermost first).
+Mine = tuple[Ints, Ints, Ints]
+"""For each loop, outermost first, whether it is over a rank of the operand in question."""
+
+
+def step_of(index: tuple[Ints, Ints, Ints], trips: tuple[Ints, Ints, Ints], mine: tuple[Mine, Mine, Mine],
+            reduction: tuple[Ints, Ints]) -> Step:  # fmt: skip
+    """The transitions into and out of the step with the given loop indices.
+
+    mine       of X, Y and Z
+    reduction  index and trips of the loop over k
 
     The transition into a step advances one loop, the deepest that does not stand at 0, and resets those inside; a
     tile enters when one of these loops is its own and has more than one trip.  Leaving is the mirror image.
     """
-    trips = tiling.loops
-    enters, leaves = [], []
-    for operand in ("X", "Y", "Z"):
-        mine = [rank in depends(operand, tiling.flow) for rank in tiling.order]
-        enters.append(_moves(mine, trips, [i > 0 for i in index]))
-        leaves.append(_moves(mine, trips, [i < n - 1 for i, n in zip(index, trips, strict=True)]))
-    at_k = tiling.order.index("k")
-    final = leaves[2] & (index[at_k] == trips[at_k] - 1)
-    return Step(*enters, *leaves, index[at_k] > 0, final)
+    begun = [i > 0 for i in index]
+    unfinished = [i < n - 1 for i, n in zip(index, trips, strict=True)]
+    enters = [_moves(own, trips, begun) for own in mine]
+    leaves = [_moves(own, trips, unfinished) for own in mine]
+    final = leaves[2] & (reduction[0] == reduction[1] - 1)
+    return Step(*enters, *leaves, reduction[0] > 0, final)
 
 
-def _moves(mine: list[bool], trips: tuple[Ints, ...], pending: list[Ints]) -> Ints:
+def _moves(mine: Mine, trips: tuple[Ints, Ints, Ints], pending: list[Ints]) -> Ints:
     """True where the deepest pending loop, or one inside it with several trips, is among ``mine``; or none is pending."""
     moved: Ints = True
     for own, count, waits in zip(mine, trips, pending, strict=True):
@@ -217,9 +235,17 @@ def _moves(mine: list[bool], trips: tuple[Ints, ...], pending: list[Ints]) -> In
     return moved
 
 
-def all_steps(tiling: Tiling) -> product[tuple[int, ...]]:
-    """Indices of every step of an integer tiling, in order of execution."""
-    return product(*(range(count) for count in tiling.loops))
+def operand_ranks(flow: str) -> tuple[set[str], set[str], set[str]]:
+    """Ranks of X, Y and Z."""
+    roles = flow_ranks(flow)
+    return {roles.x_lane, roles.x_index}, {roles.y_lane, "k"}, {"m", "n"}
+
+
+def step(tiling: Tiling, index: tuple[Ints, Ints, Ints]) -> Step:
+    """``step_of`` for the loops of ``tiling``."""
+    mine = tuple(tuple(rank in ranks for rank in tiling.order) for ranks in operand_ranks(tiling.flow))
+    at_k = tiling.order.index("k")
+    return step_of(index, tiling.loops, mine, (index[at_k], tiling.loops[at_k]))  # type: ignore[arg-type]
 
 
 def sizes_at(tiling: Tiling, index: tuple[Ints, Ints, Ints]) -> dict[str, Ints]:

@@ -8,8 +8,7 @@ from archmodel.memory.port import Port
 from archmodel.memory.stalls import Stalls
 from archmodel.records.engines.systolic import BUFFERS, MIN_CYCLES, Hardware
 
-from .closed_form import SYNC, exec_cycles, load_cycles, store_cycles
-from .tiling import Folds
+from .closed_form import SYNC, Folds, exec_cycles, load_cycles, store_cycles
 
 STORE_FILL = 4
 """From the issue of a store to its first beat: read of Z, multiplication, rounding, output register."""

@@ -1,0 +1,58 @@
+"""Runs one job of the cross-check again: ``python -m sims.cosim.repeat``, as a mismatch report prints it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from archmodel.memory.port import Port
+from archmodel.memory.stalls import Stalls
+from archmodel.records.base import SpecError, from_plain
+from archmodel.records.engines.systolic import Hardware
+
+from .compare import check
+from .drive import Engine
+from .jobs import Job, make_job, plain_tiling, random_job
+
+
+def job_of(arguments: Sequence[str]) -> tuple[Job, Path | None]:
+    """The job that a command line describes, and where its waveform goes.  Raises SpecError for what it can't read."""
+    parser = argparse.ArgumentParser(prog="python -m sims.cosim.repeat", description=__doc__)
+    parser.add_argument("--hardware", required=True, help="the hardware record as JSON")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--largest", type=int, default=40, help="largest extent of a rank that is drawn")
+    parser.add_argument("--stalled", type=int, choices=(0, 1), default=None)
+    parser.add_argument("--tiling", help="a tiling as JSON instead of one drawn from the seed")
+    parser.add_argument("--port", default="1,1", help="LATENCY,INTERVAL, with --tiling")
+    parser.add_argument("--stalls", help="REQUEST:RESPONSE bits, with --tiling")
+    parser.add_argument("--waves", type=Path, default=None, help="write a VCD waveform there")
+    given = parser.parse_args(arguments)
+    try:
+        hardware = from_plain(Hardware, json.loads(given.hardware))
+        if given.tiling is None:
+            return random_job(hardware, given.seed, None if given.stalled is None else bool(given.stalled), given.largest), given.waves
+        port = Port(*map(int, given.port.split(",")))
+        stalls = Stalls(*(bytes(map(int, bits)) for bits in given.stalls.split(":"))) if given.stalls else None
+        return make_job(plain_tiling(json.loads(given.tiling)), hardware, port, stalls, given.seed), given.waves
+    except (json.JSONDecodeError, TypeError) as error:
+        raise SpecError(f"repeat: {error}; expected the arguments that a mismatch report printed") from error
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when model and hardware agree, 1 when they differ, 2 for bad input."""
+    try:
+        job, waves = job_of(sys.argv[1:] if arguments is None else arguments)
+        with Engine(job.hardware, waves=waves) as engine:
+            verdict = check(job, engine)
+    except SpecError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(verdict.report or f"equal: {verdict.cycles} cycles, {verdict.commands} commands, every output bit")
+    return 1 if verdict.failures else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
