@@ -52,7 +52,7 @@ $(READY):
 	@.venv/bin/python -c 'import sys, pip; sys.exit("%d.%d.%d" % sys.version_info[:3] != "$(firstword $(subst -, ,$(KEY)))")' 2>/dev/null \
 	  || $(PYTHON) -m venv --clear .venv \
 	  || { echo "archmodel: '$(PYTHON) -m venv' failed; on Debian: apt-get install python3-venv" >&2; exit 2; }
-	@.venv/bin/python -m pip install -q -e '.[all]' \
+	@.venv/bin/python -m pip install -qq -e '.[all]' \
 	  || { echo "archmodel: pip could not install the dependencies; see its message above, then run make again" >&2; exit 2; }
 	@rm -f .venv/ready-* && touch $@
 	@echo "archmodel: .venv is ready"
