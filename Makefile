@@ -7,7 +7,7 @@ SECONDS ?= 3600
 .PHONY: help run test sim sim-long bench lint clean
 
 # Version and digest, or why not: decides on nothing but content, so that a fresh clone and an old one agree.
-KEY := $(shell $(PYTHON) -c 'import sys, hashlib as h; v = "%d.%d.%d" % sys.version_info[:3]; print(v + "-" + h.sha256(open("pyproject.toml", "rb").read()).hexdigest()[:16] if sys.version_info >= (3, 11) else "old:" + v)' 2>/dev/null)
+KEY := $(shell $(PYTHON) -c 'import sys, hashlib as h; v = "%d.%d.%d" % sys.version_info[:3]; print(v + "-" + h.sha256(open("pyproject.toml", "rb").read()).hexdigest()[:16] if sys.version_info >= (3, 11) else "old-" + v)' 2>/dev/null)
 READY := .venv/ready-$(KEY)
 RUN := .venv/bin/python -m
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -46,7 +46,7 @@ lint: $(READY)
 $(READY):
 	@case "$(KEY)" in \
 	  "") echo "archmodel: no Python at '$(PYTHON)'; name one that is 3.11 or newer: make PYTHON=/path/to/python3" >&2; exit 2;; \
-	  old:*) echo "archmodel: $(PYTHON) is $(KEY:old:%=%), expected 3.11 or newer: make PYTHON=/path/to/python3" >&2; exit 2;; \
+	  old-*) echo "archmodel: $(PYTHON) is Python $(KEY:old-%=%), expected 3.11 or newer: make PYTHON=/path/to/python3" >&2; exit 2;; \
 	esac
 	@echo "archmodel: setting up .venv with Python $(firstword $(subst -, ,$(KEY))) (once; about a minute)"
 	@.venv/bin/python -c 'import sys, pip; sys.exit("%d.%d.%d" % sys.version_info[:3] != "$(firstword $(subst -, ,$(KEY)))")' 2>/dev/null \
