@@ -13,17 +13,15 @@ _PICOSECONDS = 10**12
 @dataclass(frozen=True)
 class Port:
     """``latency``   cycles from a request to its first beat, at least 1
-    ``interval``  cycles from one beat to the next, at least 1
+    ``interval``  cycles from one beat to the next, from 1 to ``latency``: so a port that has answered is idle again
     """
 
     latency: int
     interval: int
 
     def __post_init__(self) -> None:
-        if self.latency < 1 or self.interval < 1:
-            raise SpecError(
-                f"port: latency {self.latency} and interval {self.interval}, expected at least 1 cycle each"
-            )
+        if not 1 <= self.interval <= self.latency:
+            raise SpecError(f"port: latency {self.latency} and interval {self.interval}, expected 1 <= interval <= latency")
 
 
 def port_of(machine: Machine, engine: Engine) -> Port:
@@ -42,10 +40,8 @@ def port_of(machine: Machine, engine: Engine) -> Port:
             f"machine {machine.name}: memory {memory.name} has no bandwidth, and the port of {engine.name} needs it"
         )
     wanted = engine.params.port_bytes * engine.count * hz
-    return Port(
-        latency=max(1, _ceil(memory.latency_picoseconds * hz, _PICOSECONDS)),
-        interval=_ceil(wanted, memory.bandwidth_bytes_per_second),
-    )
+    interval = _ceil(wanted, memory.bandwidth_bytes_per_second)
+    return Port(max(interval, _ceil(memory.latency_picoseconds * hz, _PICOSECONDS)), interval)
 
 
 def _ceil(numerator: int, denominator: int) -> int:

@@ -1,0 +1,95 @@
+"""The vector engine: closed form and cycle model of one elementwise operator, streamed from memory and back.
+
+Operands come in rounds, one element for each lane.  A round is read through the port, computed on, and its results
+are written; while round j computes, the results of round j-1 are written, then round j+1 is read, and the next round
+begins when all is done:
+
+    cycles = START + read + sum over j of max(compute, write(j-1) + read(j+1)) + write + pipeline
+
+The port keeps requests in flight, so its latency is paid once at either end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archmodel.memory.port import Port
+from archmodel.records.base import SpecError
+from archmodel.records.engines.vector import Params
+from archmodel.records.graph import Einsum, Graph
+
+TYPE = "vector"
+START = 3
+"""Decode, issue and first request, as in the systolic engine's sequencer."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One operator on one copy of the engine: ``rounds`` of one element a lane, so many cycles and beats each."""
+
+    rounds: int
+    compute: int
+    read: int
+    write: int
+
+
+def lane_cycles(einsum: Einsum, params: Params) -> int:
+    """Lane cycles of one point of an Einsum: its map and its reduction."""
+    e, d = params.exp_cycles, params.divide_cycles
+    table = {"copy": 1, "add": 1, "mul": 1, "square": 1, "relu": 1, "muladd": 1, "dequantise": 1, "topk": 1, "exp": e,
+             "div": d, "rsqrt": d, "rope": 3, "silu": e + d + 1, "gelu": e + d + 1, "tanh": e + d + 1}  # fmt: skip
+    if einsum.map not in table:
+        raise SpecError(f"einsum {einsum.name}: map {einsum.map!r} is no operation of the vector engine")
+    alone = einsum.map == "copy" and einsum.reduce != "none"
+    return table[einsum.map] + (einsum.reduce != "none" and not alone)
+
+
+def stream(graph: Graph, einsum: Einsum, params: Params, copies: int) -> Stream:
+    """One instance of ``einsum``, its points dealt evenly to ``copies`` engines.
+
+    Each tensor passes the port once; its beats are spread evenly over the rounds, rounded up.
+    """
+    points = -(-einsum.work // copies)
+    rounds = -(-points // params.lanes)
+    read = sum(touched_bits(graph, einsum, tensor) for tensor in dict.fromkeys(einsum.inputs))
+    written = touched_bits(graph, einsum, einsum.output)
+    beats = [-(-bits // (8 * params.port_bytes * copies * rounds)) for bits in (read, written)]
+    return Stream(rounds, lane_cycles(einsum, params), *beats)
+
+
+def relayout_stream(elements: int, bits: int, params: Params, copies: int) -> Stream:
+    """A change of layout: every element read and written once, one lane cycle each."""
+    rounds = -(-elements // (copies * params.lanes))
+    beats = -(-elements * bits // (8 * params.port_bytes * copies * rounds))
+    return Stream(rounds, 1, beats, beats)
+
+
+def touched_bits(graph: Graph, einsum: Einsum, tensor: str) -> int:
+    """Bits of ``tensor`` that one instance moves: each element once, and no more elements than points."""
+    return min(graph.elements(einsum, tensor), einsum.work) * graph.tensor[tensor].bits
+
+
+def price(work: Stream, params: Params, port: Port) -> int:
+    """Cycles of one operator on one copy, in closed form."""
+    read, write = work.read * port.interval, work.write * port.interval
+    ends = START + 2 * port.latency + read + write + params.pipeline
+    if work.rounds == 1:
+        return ends + work.compute
+    middle = max(work.compute, read + write)
+    return ends + max(work.compute, read) + (work.rounds - 2) * middle + max(work.compute, write)
+
+
+def run(work: Stream, params: Params, port: Port) -> int:
+    """The same by execution, round by round; it skips ahead only once a whole round has repeated."""
+    read, write = work.read * port.interval, work.write * port.interval
+    now = START + port.latency + read
+    done, last_phase = 0, -1
+    while done < work.rounds:
+        memory = (write if done > 0 else 0) + (read if done < work.rounds - 1 else 0)
+        phase = max(work.compute, memory)
+        now, done = now + phase, done + 1
+        if phase == last_phase and 1 < done < work.rounds - 1:
+            skipped = work.rounds - 1 - done
+            now, done = now + skipped * phase, done + skipped
+        last_phase = phase if done > 1 else -1
+    return now + write + port.latency + params.pipeline
