@@ -30,10 +30,10 @@ from .records.result import Energy, OpResult, Result, weakest
 Cycles = Callable[[Tiling], int]
 
 
-def evaluate(graph: Graph, mapping: Mapping, machine: Machine, fidelity: str = "analytic") -> Result:
+def evaluate(graph: Graph, mapping: Mapping | None, machine: Machine, fidelity: str = "analytic") -> Result:
     """The Result of one stage.  Operators run one after another; copies of an engine run side by side.
 
-    bound     roofline and compulsory traffic of the whole stage, as one row
+    bound     roofline and compulsory traffic of the whole stage, as one row; it needs no mapping
     analytic  closed forms over the mapping
     cycle     each distinct Program in the cycle model, timing only
     Raises SpecError for an unknown fidelity, a mapping of something else, or what the machine cannot hold or execute.
@@ -42,7 +42,12 @@ def evaluate(graph: Graph, mapping: Mapping, machine: Machine, fidelity: str = "
         raise SpecError(f"fidelity {fidelity!r}: expected bound, analytic or cycle (rtl is sims.cosim's)")
     refuse_overflow(graph, machine)
     costs = default_costs()
-    if fidelity == "bound":
+    if graph.stage.routing == "expected" and fidelity != "bound":
+        raise SpecError(f"fidelity {fidelity}: routing 'expected' has no integer tokens per expert, expected uniform, balanced or "
+                        "worst (or fidelity bound)")  # fmt: skip
+    if mapping is None and fidelity != "bound":
+        raise SpecError(f"fidelity {fidelity}: no mapping, expected the one that search finds (only bound needs none)")
+    if mapping is None or fidelity == "bound":
         ops: tuple[OpResult, ...] = (_bound_row(graph, machine),)
     else:
         ops = _rows(graph, mapping, machine, fidelity, costs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,8 +22,10 @@ from archmodel.records.graph import Einsum, Gemm, Graph
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.mapping import Certificate, Compute, Layout, Mapping, Node, Relayout
 
-from .space import lower_bound, space
+from .space import floor, grid, in_every_order, lower_bound, order_count
 
+SEEDS = 12
+"""Tilings of the lowest floor that are priced in every order first, for a best that prunes the rest."""
 FIRST = 64
 """Candidates priced exactly in the first round, in order of their lower bound; each round doubles."""
 
@@ -129,11 +131,11 @@ def choose(graph: Graph, einsum: Einsum, gemm: Gemm, where: Target) -> Choice:
             grain = max(quantum(flow, split, hardware) for flow in hardware.dataflows)
             sizes[split] = slice_size(sizes[split], copies, grain)
         rounds = -(-gemm.batch // copies) if split == "batch" else gemm.batch
-        work = space(sizes, requantise, hardware)
+        work = grid(sizes, requantise, hardware)
         found = cheapest(work, where, rounds, turns, best.cycles if best else None)
-        size, evaluated = size + len(work), evaluated + found.evaluated
-        if found.index is not None and (best is None or (found.cycles, found.energy) < (best.cycles, best.energy)):
-            best = _choice(work, found, sizes, split, requantise)
+        size, evaluated = size + int(order_count(work).sum()), evaluated + found.evaluated
+        if found.mapping and (best is None or (found.cycles, found.energy) < (best.cycles, best.energy)):
+            best = _choice(found, sizes, split, requantise)
     if best is None:
         raise SpecError(f"einsum {einsum.name}: no tile of it fits the buffers of engine {where.engine.name}; enlarge its buffer")
     turned = _turned(best.tiling.flow, graph.tensor[gemm.a].kind) if where.vector else ()
@@ -168,40 +170,58 @@ def _turn_cycles(graph: Graph, einsum: Einsum, gemm: Gemm, flow: str, where: Tar
 
 @dataclass(frozen=True)
 class Cheapest:
-    index: int | None
+    mapping: Batch | None
+    """A batch of one."""
     cycles: int
     energy: float
     evaluated: int
 
 
 def cheapest(work: Batch, where: Target, rounds: int, turns: dict[str, int], limit: int | None = None) -> Cheapest:
-    """The candidate with the fewest cycles, then the least energy, then the first; those bounded above it are not priced."""
-    extra = np.where(work.output, turns.get("os", 0), np.where(work.n_is_i, turns.get("is", 0), turns.get("ws", 0)))
+    """The mapping of the tilings ``work``, in any order, with the fewest cycles, then the least energy, then the first.
+
+    Those whose lower bound exceeds the best found, or ``limit``, are not priced: they cannot be cheaper.
+    """
+    best = Cheapest(None, limit if limit is not None else np.iinfo(np.int64).max, np.inf, 0)
+    floors = floor(work, where.hardware, where.port) * rounds + _extra(work, turns)
+    ranked = np.argsort(floors, kind="stable")
+    for part in (ranked[:SEEDS], ranked[SEEDS:]):
+        part = part[floors[part] <= best.cycles]
+        if len(part):
+            best = _cheaper(in_every_order(work[part]), where, rounds, turns, best)
+    return best
+
+
+def _extra(work: Batch, turns: dict[str, int]) -> np.ndarray:
+    """Cycles of changes of layout."""
+    return np.where(work.output, turns.get("os", 0), np.where(work.n_is_i, turns.get("is", 0), turns.get("ws", 0)))
+
+
+def _cheaper(work: Batch, where: Target, rounds: int, turns: dict[str, int], best: Cheapest) -> Cheapest:
+    """The better of ``best`` and the best of ``work``, priced in order of lower bounds until these exceed it."""
+    extra = _extra(work, turns)
     bound = lower_bound(work, where.hardware, where.port) * rounds + extra
     order = np.argsort(bound, kind="stable")
-    best = Cheapest(None, limit if limit is not None else np.iinfo(np.int64).max, np.inf, 0)
+    order = order[bound[order] <= best.cycles]
     at, count = 0, FIRST
     while at < len(order) and bound[order[at]] <= best.cycles:
         chosen = order[at : at + count]
-        chosen = chosen[bound[chosen] <= best.cycles]
         cost = price(work[chosen], where.hardware, where.port)
         cycles = cost.cycles * rounds + extra[chosen]
         energy = energy_pj(cost, where.hardware, where.prices) * rounds
         first = np.lexsort((chosen, energy, cycles))[0]
-        found = (int(cycles[first]), float(energy[first]))
-        if found < (best.cycles, best.energy):
-            best = Cheapest(int(chosen[first]), *found, 0)
+        if (cycles[first], energy[first]) < (best.cycles, best.energy):
+            best = replace(best, mapping=work[chosen[first : first + 1]], cycles=int(cycles[first]), energy=float(energy[first]))
         at, count = at + len(chosen), count * 2
-        if len(chosen) < count // 2:
-            break
-    return Cheapest(best.index, best.cycles, best.energy, at)
+    return replace(best, evaluated=best.evaluated + at)
 
 
-def _choice(work: Batch, found: Cheapest, sizes: dict[str, int], split: str, requantise: bool) -> Choice:
-    at = found.index
-    flow = "os" if work.output[at] else "is" if work.n_is_i[at] else "ws"
+def _choice(found: Cheapest, sizes: dict[str, int], split: str, requantise: bool) -> Choice:
+    assert found.mapping is not None
+    one = found.mapping
+    flow = "os" if one.output[0] else "is" if one.n_is_i[0] else "ws"
     roles = ROLES[flow]
-    tile = {rank: int(work.tile[role, at]) for role, rank in enumerate(roles)}
-    order = tuple(roles[role] for role in work.order[:, at])
+    tile = {rank: int(one.tile[role, 0]) for role, rank in enumerate(roles)}
+    order = tuple(roles[role] for role in one.order[:, 0])
     tiling = Tiling(sizes["m"], sizes["n"], sizes["k"], tile["m"], tile["n"], tile["k"], flow, order, requantise)  # type: ignore[arg-type]
     return Choice(tiling, split, found.cycles, found.energy, 0, 0)

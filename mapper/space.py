@@ -26,70 +26,85 @@ def tiles(extent: int, grain: int) -> Array:
     return np.minimum(np.unique(ceil_div(units, np.arange(1, units + 1))) * grain, extent)
 
 
-def space(sizes: Sizes, requantise: bool, hardware: Hardware) -> Batch:
-    """All mappings of a GEMM that fit: dataflow x tile sizes x order (loops of one trip stand outermost)."""
-    parts = [part for flow in hardware.dataflows for part in _of_flow(flow, sizes, requantise, hardware)]
-    return join(parts)
+def grid(sizes: Sizes, requantise: bool, hardware: Hardware) -> Batch:
+    """Dataflow x tile sizes that fit the buffers; the order of the loops is still open."""
+    return join([_of_flow(flow, sizes, requantise, hardware) for flow in hardware.dataflows])
 
 
-def _of_flow(flow: str, sizes: Sizes, requantise: bool, hardware: Hardware) -> list[Batch]:
+def _of_flow(flow: str, sizes: Sizes, requantise: bool, hardware: Hardware) -> Batch:
     roles = ROLES[flow]
     choices = [tiles(sizes[rank], quantum(flow, rank, hardware)) for rank in roles]
     tile = np.stack([axis.ravel() for axis in np.meshgrid(*choices, indexing="ij")])
-    output, n_is_i = flow == "os", flow == "is"
-    words = tile_words((tile[L], tile[I], tile[Y]), output, n_is_i, hardware)
+    words = tile_words((tile[L], tile[I], tile[Y]), flow == "os", flow == "is", hardware)
     tile = tile[:, np.asarray(words_fit(words, requantise, hardware))]
-    extent = np.array([[sizes[rank]] for rank in roles])
-    single = ceil_div(extent, tile) == 1
+    count = tile.shape[1]
+    extent = np.repeat(np.array([[sizes[rank]] for rank in roles]), count, axis=1)
+    order = np.repeat(np.array([[L], [I], [Y]]), count, axis=1)
+    flags = [np.full(count, flag) for flag in (flow == "os", flow == "is", requantise, False)]
+    return Batch(extent, tile, order, *flags)
+
+
+def order_count(work: Batch) -> Array:
+    """Loop orders of each tiling that differ: a loop of one trip may stand anywhere."""
+    several = (ceil_div(work.extent, work.tile) > 1).sum(axis=0)
+    return np.array([1, 1, 2, 6])[several]
+
+
+def in_every_order(work: Batch) -> Batch:
+    """Each tiling once for each order that differs, loops of one trip outermost."""
+    single = ceil_div(work.extent, work.tile) == 1
     parts = []
     for order in permutations((L, I, Y)):
-        # A loop of one trip may stand anywhere: keep the order in which such loops come first, by role.
-        rank = [np.where(single[role], role, 3 + place) for place, role in enumerate(order)]
-        kept = (rank[0] < rank[1]) & (rank[1] < rank[2])
-        count = int(kept.sum())
-        if count:
-            flags = [np.full(count, flag) for flag in (output, n_is_i, requantise, False)]
-            parts.append(Batch(np.repeat(extent, count, axis=1), tile[:, kept], np.repeat(np.array(order)[:, None], count, axis=1), *flags))
-    return parts
+        # Loops of one trip come first, by role; only one permutation of an order that matters has them so.
+        first, second, third = (np.where(single[role], role, 3 + place) for place, role in enumerate(order))
+        part = work[np.flatnonzero((first < second) & (second < third))]
+        part.order[:] = np.array(order)[:, None]
+        parts.append(part)
+    return join(parts)
+
+
+def floor(work: Batch, hardware: Hardware, port: Port) -> Array:
+    """Cycles below which no order of a tiling can be: its exec commands alone, or each operand moved just once."""
+    return _bound(work, hardware, port, ordered=False)
 
 
 def lower_bound(work: Batch, hardware: Hardware, port: Port) -> Array:
-    """Cycles below which no mapping of ``work`` can be: its exec commands alone, its moves alone (in sum with one bank).
+    """Cycles below which a mapping can't be: its exec commands alone, or its moves alone (their sum with one bank)."""
+    return _bound(work, hardware, port, ordered=True)
 
-    Both are products of sums along single loops, because a tile of lanes is whole words.
-    """
+
+def _bound(work: Batch, hardware: Hardware, port: Port, ordered: bool) -> Array:
+    """Products of sums along single loops, which are exact because a tile of lanes is whole words."""
     trips = ceil_div(work.extent, work.tile)
     rest = work.extent - (trips - 1) * work.tile
-    steps = trips.prod(axis=0)
-    folds_l, folds_y = ceil_div(work.extent[L], hardware.rows), ceil_div(work.extent[Y], hardware.cols)
+    folds = (ceil_div(work.extent[L], hardware.rows), ceil_div(work.extent[Y], hardware.cols))
     slots = (trips[I] - 1) * np.maximum(hardware.rows, work.tile[I]) + np.maximum(hardware.rows, rest[I])
-    array = steps * (2 * hardware.rows + hardware.cols + 1) + folds_l * folds_y * slots
+    array = trips.prod(axis=0) * (2 * hardware.rows + hardware.cols + 1) + folds[0] * folds[1] * slots
     array = array + trips[L] * trips[Y] * (work.extent[I] - slots)
-    beats, commands = _moves(work, trips, folds_l, folds_y, hardware)
+    beats, commands = _moves(work, trips, folds, hardware, ordered)
     memory = beats * port.interval + commands * (2 + port.latency - port.interval)
     if hardware.banks == 1:
         return START + array + memory
     return START + np.maximum(array + 3 * (2 + port.latency), memory)
 
 
-def _moves(work: Batch, trips: Array, folds_l: Array, folds_y: Array, hardware: Hardware) -> tuple[Array, Array]:
+def _moves(work: Batch, trips: Array, folds: tuple[Array, Array], hardware: Hardware, ordered: bool) -> tuple[Array, Array]:
     """Beats and commands of all loads and stores, output parameters left out."""
-    innermost = work.order[2]
 
-    def passes(free: Array | int) -> Array:
-        """How often an operand moves in full: once for each trip of the loop it does not depend on, if that is not innermost."""
-        count = np.choose(free, trips)
-        return np.where(innermost == free, 1, count)
+    def passes(free: Array | int) -> Array | int:
+        """How often an operand moves in full: once a trip of the loop it does not depend on, unless that is innermost."""
+        return np.where(work.order[2] == free, 1, np.choose(free, trips)) if ordered else 1
 
-    by_y = np.where(work.output, L, I)
-    reduction = np.where(work.output, I, L)
-    x_passes, y_passes, visits = passes(Y), passes(by_y), passes(reduction)
-    x_words = folds_l * work.extent[I]
-    y_words = folds_y * np.where(work.output, work.extent[I], work.extent[L])
-    z_words = folds_y * np.where(work.output, work.extent[L], work.extent[I])
-    z_tiles = trips[Y] * np.where(work.output, trips[L], trips[I])
+    output = work.output
+    # Y and Z depend on y and on one of l and i; the other is the loop that they are free of.
+    y_free, z_free = np.where(output, L, I), np.where(output, I, L)
+    x_passes, y_passes, visits = passes(Y), passes(y_free), passes(z_free)
+    y_words = folds[1] * np.where(output, work.extent[I], work.extent[L])
+    z_words = folds[1] * np.where(output, work.extent[L], work.extent[I])
+    y_tiles = trips[Y] * np.where(output, trips[I], trips[L])
+    z_tiles = trips[Y] * np.where(output, trips[L], trips[I])
     raw = 2 * (visits - 1) + work.init + ~work.requantise
-    beats = x_passes * x_words * hardware.beats("X") + y_passes * y_words * hardware.beats("Y")
+    beats = x_passes * folds[0] * work.extent[I] * hardware.beats("X") + y_passes * y_words * hardware.beats("Y")
     beats = beats + z_words * (raw * hardware.beats("Z") + work.requantise * hardware.beats("Q"))
-    commands = x_passes * trips[L] * trips[I] + y_passes * trips[Y] * np.choose(by_y == L, [trips[L], trips[I]])
-    return beats, commands + z_tiles * (2 * visits - 1 + work.init)
+    commands = x_passes * trips[L] * trips[I] + y_passes * y_tiles + z_tiles * (2 * visits - 1 + work.init)
+    return beats, commands
