@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -138,3 +139,22 @@ def test_the_face_loads_nothing_heavy() -> None:
     probe = f"import sys, archmodel; sys.exit(' '.join(m for m in {heavy} if m in sys.modules) or 0)"
     done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"import archmodel loads {done.stderr}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (None, "archmodel: no Python at '{python}'; name one that is 3.11 or newer: make PYTHON=/path/to/python3"),
+        ("old-3.9.2", "archmodel: {python} is Python 3.9.2, expected 3.11 or newer: make PYTHON=/path/to/python3"),
+    ],
+)
+def test_make_says_which_python_it_needs(tmp_path: Path, answer: str | None, message: str) -> None:
+    python = tmp_path / "python3"
+    if answer:
+        python.write_text(f"#!/bin/sh\necho {answer}\n")
+        python.chmod(0o755)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    command = ["make", "-s", f"PYTHON={python}", "test"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=clean, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == message.format(python=python)
