@@ -18,7 +18,7 @@ _FACE = {
     "search": ("mapper", "search"),
     "lower": ("archmodel.lowering", "lower"),
     "evaluate": ("archmodel.evaluation", "evaluate"),
-    "emit": ("rtl.systolic", "emit"),
+    "emit": ("rtl.emit", "emit"),
     "SpecError": ("archmodel.records.base", "SpecError"),
 }
 __all__ = [*_FACE, "__version__"]  # noqa: PLE0604

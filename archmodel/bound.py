@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from .engines.vector import lane_cycles, touched_bits
+from .engines import engine_module
 from .records.graph import Einsum, Graph
 from .records.machine import Machine
+from .records.result import Energy, OpResult
 
 
 def compulsory_bytes(graph: Graph) -> int:
@@ -16,7 +17,7 @@ def compulsory_bytes(graph: Graph) -> int:
             if tensor.kind == "activation":
                 continue
             key = _identity(graph, einsum, name)
-            bits = touched_bits(graph, einsum, name) * einsum.repeat
+            bits = min(graph.elements(einsum, name), einsum.work) * tensor.bits * einsum.repeat
             seen[key] = max(seen.get(key, 0), bits)
     return sum(seen.values()) // 8
 
@@ -31,20 +32,22 @@ def _identity(graph: Graph, einsum: Einsum, name: str) -> tuple[object, ...]:
 
 
 def bound_seconds(graph: Graph, machine: Machine) -> float:
-    """The largest of: multiply-adds over the arrays' peak, lane cycles over the vector engines', bytes over bandwidth."""
-    macs = sum(einsum.work * einsum.repeat for einsum in graph.einsums if einsum.is_gemm)
-    times = [0.0]
-    peak = sum(e.params.rows * e.params.cols * e.count * machine.clock_hz(e.clock) for e in machine.engines if e.type == "systolic")
-    if peak:
-        times.append(macs / peak)
-    vectors = [engine for engine in machine.engines if engine.type == "vector"]
-    if vectors:
-        fastest = vectors[0].params
-        lanes = sum(e.params.lanes * e.count * machine.clock_hz(e.clock) for e in vectors)
-        work = sum(e.work * lane_cycles(e, fastest) * e.repeat for e in graph.einsums if not e.is_gemm)
-        times.append(work / lanes)
+    """The largest of: ideal seconds of each engine for what only it executes, bytes over bandwidth."""
+    times: dict[str, float] = {}
+    for einsum in graph.einsums:
+        able = [engine for engine in machine.engines if engine_module(engine).supports(graph, einsum, engine) is None]
+        if len(able) == 1:
+            seconds = engine_module(able[0]).ideal_cycles(einsum, able[0]) / machine.clock_hz(able[0].clock)
+            times[able[0].name] = times.get(able[0].name, 0.0) + seconds * einsum.repeat
     ports = {engine.port for engine in machine.engines if engine.port}
     bandwidth = sum(machine.memory(port).bandwidth_bytes_per_second or 0 for port in ports)
-    if bandwidth:
-        times.append(compulsory_bytes(graph) / bandwidth)
-    return max(times)
+    return max([compulsory_bytes(graph) / bandwidth if bandwidth else 0.0, *times.values()])
+
+
+def bound_row(graph: Graph, machine: Machine) -> OpResult:
+    """The whole stage as one row; energy has no bound here."""
+    hz = machine.clocks[0].hz
+    cycles = int(bound_seconds(graph, machine) * hz)
+    macs = sum(e.work * e.repeat for e in graph.einsums if e.is_gemm)
+    return OpResult("stage", "stage", "all", hz, cycles, macs, (("memory", compulsory_bytes(graph)),), float(cycles),
+                    Energy(0.0, None, None, "unknown"), "roofline", "closed form", (("roofline", cycles),), ())  # fmt: skip

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from .engines.systolic import hardware_of
 from .engines.systolic.lower import Bases
 from .engines.systolic.lower import lower as lower_tiling
 from .engines.systolic.tiling import Tiling, flow_ranks
 from .engines.systolic.tree import from_tree
 from .records.base import SpecError
-from .records.engines.systolic import Hardware, resolve
+from .records.engines.systolic import Hardware
 from .records.graph import Graph
 from .records.machine import Machine
 from .records.mapping import Mapping, leaf
@@ -26,7 +27,7 @@ def lower(graph: Graph, mapping: Mapping, machine: Machine, einsum: str) -> Prog
     engine = machine.engine(leaf(tree).engine)
     if engine.type != "systolic":
         raise SpecError(f"lower: {einsum} runs on {engine.name}, a {engine.type} engine, and only systolic engines have programs")
-    hardware = resolve(engine.params, machine.memory(engine.buffer or "").size_bytes)
+    hardware = hardware_of(machine, engine)
     work = next(item for item in graph.einsums if item.name == einsum)
     tiling = from_tree(graph, work, tree, engine).tiling
     return lower_tiling(tiling, hardware, one_after_another(tiling, hardware))

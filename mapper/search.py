@@ -1,227 +1,61 @@
-"""Search: for every operator the mapping with the fewest cycles, then the least energy, proved so in its mapspace."""
+"""Search: a tree for every Einsum of a graph.
+
+Each engine type may have a searcher, a class ``Searcher(machine, engine)`` in ``mapper/<type>.py`` that is called with a
+graph and an Einsum; an engine without one has no choice to make, and gets a leaf.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 
-import numpy as np
-
-from archmodel.cost import default_costs
-from archmodel.engines.systolic import price
-from archmodel.engines.systolic.closed_form import Batch
-from archmodel.engines.systolic.energy import Tariff, energy_pj, tariff
-from archmodel.engines.systolic.tiling import ROLES, Tiling, longest_k, quantum
-from archmodel.engines.systolic.tree import layouts, slice_size, to_tree
-from archmodel.engines.vector import price as vector_price
-from archmodel.engines.vector import relayout_stream
-from archmodel.legality import refuse_overflow, supports
-from archmodel.memory.port import Port, port_of
+from archmodel.engines import engine_for, engine_module
+from archmodel.legality import refuse_overflow
 from archmodel.records.base import SpecError
-from archmodel.records.engines.systolic import Hardware, resolve
-from archmodel.records.graph import Einsum, Gemm, Graph
+from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
-from archmodel.records.mapping import Certificate, Compute, Layout, Mapping, Node, Relayout
+from archmodel.records.mapping import Certificate, Compute, Mapping
 
-from .space import floor, grid, in_every_order, lower_bound, order_count
+from .found import Found
 
-SEEDS = 12
-"""Tilings of the lowest floor that are priced in every order first, for a best that prunes the rest."""
-FIRST = 64
-"""Candidates priced exactly in the first round, in order of their lower bound; each round doubles."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The best mapping of one GEMM: ``cycles`` of all its rounds on the busiest copy, changes of layout included."""
-
-    tiling: Tiling
-    split: str
-    cycles: int
-    energy: float
-    space: int
-    evaluated: int
-    relayouts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Target:
-    """A systolic engine with all that pricing on it needs; ``relayout`` is the vector engine, if there is one."""
-
-    machine: Machine
-    engine: Engine
-    hardware: Hardware
-    port: Port
-    prices: Tariff
-    vector: Engine | None
-
-
-def target(machine: Machine, engine: Engine) -> Target:
-    hardware = resolve(engine.params, machine.memory(engine.buffer or "").size_bytes)
-    prices = tariff(machine, engine, hardware, default_costs())
-    return Target(machine, engine, hardware, port_of(machine, engine), prices, machine.engine_of_type("vector"))
+Search = Callable[[Graph, Einsum], Found]
 
 
 def search(graph: Graph, machine: Machine) -> Mapping:
-    """The mapping of every Einsum: matrix products on the systolic engine, all else on the vector engine.
+    """The mapping of every Einsum on the first engine that executes it, each with the fewest cycles, then the least energy.
 
-    Exhaustive over dataflow, split over copies, trip counts and loop orders; the certificate says in how large a space.
-    Raises SpecError when weights and KV cache exceed a memory, or no engine executes an operator.
+    The certificate says among how many mappings.  Raises SpecError when weights and KV cache exceed a memory, no engine
+    executes an operator, or no tile of one fits.
     """
     refuse_overflow(graph, machine)
-    arrays, vector = machine.engine_of_type("systolic"), machine.engine_of_type("vector")
-    where = target(machine, arrays) if arrays else None
-    known: dict[tuple[object, ...], Choice] = {}
-    trees: list[Node] = []
-    placed: list[Layout] = []
-    turned: list[Relayout] = []
-    total = np.zeros(3, dtype=np.int64)
-    at = 0
+    searchers: dict[str, Search] = {}
+    found = []
     for einsum in graph.einsums:
-        if einsum.is_gemm and where and supports(graph, einsum, where.engine) is None:
-            choice = _known_choice(graph, einsum, where, known)
-            trees.append(to_tree(graph, einsum, where.engine, choice.tiling, choice.split))
-            found, at = layouts(graph, einsum, where.engine, choice.tiling.flow, at)
-            placed += found
-            turned += [Relayout(einsum.name, tensor, where.vector.name) for tensor in choice.relayouts if where.vector]
-            total += (choice.cycles * einsum.repeat, choice.space, choice.evaluated)
-        elif vector and not einsum.is_gemm:
-            trees.append(Compute(einsum.name, vector.name))
-        else:
+        engine = engine_for(graph, einsum, machine)
+        if engine is None:
             raise SpecError(_no_engine(graph, einsum, machine))
-    cycles, size, evaluated = (int(value) for value in total)
-    proof = Certificate("cycles of matrix products, then energy", cycles, cycles, size, evaluated)
-    return Mapping(graph.name, machine.name, tuple(trees), tuple(placed), tuple(turned), proof)
+        if engine.name not in searchers:
+            searchers[engine.name] = _searcher(machine, engine)
+        found.append(searchers[engine.name](graph, einsum))
+    cycles = sum(item.cycles for item in found)
+    proof = Certificate("cycles of the Einsums that leave a choice, then energy", cycles, cycles,
+                        sum(item.space for item in found), sum(item.evaluated for item in found))  # fmt: skip
+    return Mapping(
+        graph.name, machine.name, tuple(item.tree for item in found), tuple(x for item in found for x in item.layouts),
+        tuple(x for item in found for x in item.relayouts), proof,
+    )  # fmt: skip
+
+
+def _searcher(machine: Machine, engine: Engine) -> Search:
+    name = f"{__package__}.{engine.type}"
+    if find_spec(name) is None:
+        return lambda _graph, einsum: Found(Compute(einsum.name, engine.name))
+    searcher: Search = import_module(name).Searcher(machine, engine)
+    return searcher
 
 
 def _no_engine(graph: Graph, einsum: Einsum, machine: Machine) -> str:
-    have = ", ".join(f"{engine.name} ({engine.type})" for engine in machine.engines) or "none"
-    if not einsum.is_gemm:
-        return f"machine {machine.name}: no engine for {einsum.name} ({einsum.map}), expected a vector engine beside {have}"
-    arrays = machine.engine_of_type("systolic")
-    why = supports(graph, einsum, arrays) if arrays else "a matrix product needs a systolic engine"
-    return f"machine {machine.name}: no engine for {einsum.name}: {why}; it has: {have}"
-
-
-def _known_choice(graph: Graph, einsum: Einsum, where: Target, known: dict[tuple[object, ...], Choice]) -> Choice:
-    """Each distinct operator is searched once."""
-    gemm = graph.gemm(einsum)
-    bits = tuple(graph.tensor[t].bits for t in (gemm.a, gemm.b, einsum.output))
-    kinds = tuple(graph.tensor[t].kind for t in (gemm.a, gemm.b))
-    key = (gemm.batch, gemm.m, gemm.n, gemm.k, bits, kinds)
-    if key not in known:
-        known[key] = choose(graph, einsum, gemm, where)
-    found = known[key]
-    names = {"a": gemm.a, "c": einsum.output}
-    return Choice(found.tiling, found.split, found.cycles, found.energy, found.space, found.evaluated,
-                  tuple(names[tensor] for tensor in found.relayouts))  # fmt: skip
-
-
-def choose(graph: Graph, einsum: Einsum, gemm: Gemm, where: Target) -> Choice:
-    """The best mapping of one GEMM over all splits and, within each, over the mapspace."""
-    hardware, copies = where.hardware, where.engine.count
-    if gemm.k > longest_k(hardware):
-        raise SpecError(f"einsum {einsum.name}: k is {gemm.k}, and an accumulator surely holds {longest_k(hardware)} products")
-    requantise = graph.tensor[einsum.output].bits <= 8
-    turns = {flow: _turn_cycles(graph, einsum, gemm, flow, where) for flow in hardware.dataflows}
-    best: Choice | None = None
-    size = evaluated = 0
-    for split in _splits(gemm, copies):
-        sizes = {rank: getattr(gemm, rank) for rank in "mnk"}
-        if split in sizes:
-            grain = max(quantum(flow, split, hardware) for flow in hardware.dataflows)
-            sizes[split] = slice_size(sizes[split], copies, grain)
-        rounds = -(-gemm.batch // copies) if split == "batch" else gemm.batch
-        work = grid(sizes, requantise, hardware)
-        found = cheapest(work, where, rounds, turns, best.cycles if best else None)
-        size, evaluated = size + int(order_count(work).sum()), evaluated + found.evaluated
-        if found.mapping and (best is None or (found.cycles, found.energy) < (best.cycles, best.energy)):
-            best = _choice(found, sizes, split, requantise)
-    if best is None:
-        raise SpecError(f"einsum {einsum.name}: no tile of it fits the buffers of engine {where.engine.name}; enlarge its buffer")
-    turned = _turned(best.tiling.flow, graph.tensor[gemm.a].kind) if where.vector else ()
-    return Choice(best.tiling, best.split, best.cycles, best.energy, size, evaluated, turned)
-
-
-def _splits(gemm: Gemm, copies: int) -> tuple[str, ...]:
-    if copies == 1:
-        return ("",)
-    return ("n", "m", "batch") if gemm.batch > 1 else ("n", "m")
-
-
-def _turned(flow: str, kind: str) -> tuple[str, ...]:
-    """Which of A and C change layout: activations lie with features along the lanes, as ws reads and ws and os write them."""
-    reads = ("a",) if flow != "ws" and kind == "activation" else ()
-    return reads + (("c",) if flow == "is" else ())
-
-
-def _turn_cycles(graph: Graph, einsum: Einsum, gemm: Gemm, flow: str, where: Target) -> int:
-    """Cycles of the array's clock that the changes of layout of a dataflow take on the vector engine."""
-    if where.vector is None:
-        return 0
-    tensors = {"a": gemm.a, "c": einsum.output}
-    cycles = 0
-    for name in _turned(flow, graph.tensor[gemm.a].kind):
-        tensor = tensors[name]
-        work = relayout_stream(graph.elements(einsum, tensor), graph.tensor[tensor].bits, where.vector.params, where.vector.count)
-        cycles += vector_price(work, where.vector.params, port_of(where.machine, where.vector))
-    hz = where.machine.clock_hz
-    return -(-cycles * hz(where.engine.clock) // hz(where.vector.clock))
-
-
-@dataclass(frozen=True)
-class Cheapest:
-    mapping: Batch | None
-    """A batch of one."""
-    cycles: int
-    energy: float
-    evaluated: int
-
-
-def cheapest(work: Batch, where: Target, rounds: int, turns: dict[str, int], limit: int | None = None) -> Cheapest:
-    """The mapping of the tilings ``work``, in any order, with the fewest cycles, then the least energy, then the first.
-
-    Those whose lower bound exceeds the best found, or ``limit``, are not priced: they cannot be cheaper.
-    """
-    best = Cheapest(None, limit if limit is not None else np.iinfo(np.int64).max, np.inf, 0)
-    floors = floor(work, where.hardware, where.port) * rounds + _extra(work, turns)
-    ranked = np.argsort(floors, kind="stable")
-    for part in (ranked[:SEEDS], ranked[SEEDS:]):
-        part = part[floors[part] <= best.cycles]
-        if len(part):
-            best = _cheaper(in_every_order(work[part]), where, rounds, turns, best)
-    return best
-
-
-def _extra(work: Batch, turns: dict[str, int]) -> np.ndarray:
-    """Cycles of changes of layout."""
-    return np.where(work.output, turns.get("os", 0), np.where(work.n_is_i, turns.get("is", 0), turns.get("ws", 0)))
-
-
-def _cheaper(work: Batch, where: Target, rounds: int, turns: dict[str, int], best: Cheapest) -> Cheapest:
-    """The better of ``best`` and the best of ``work``, priced in order of lower bounds until these exceed it."""
-    extra = _extra(work, turns)
-    bound = lower_bound(work, where.hardware, where.port) * rounds + extra
-    order = np.argsort(bound, kind="stable")
-    order = order[bound[order] <= best.cycles]
-    at, count = 0, FIRST
-    while at < len(order) and bound[order[at]] <= best.cycles:
-        chosen = order[at : at + count]
-        cost = price(work[chosen], where.hardware, where.port)
-        cycles = cost.cycles * rounds + extra[chosen]
-        energy = energy_pj(cost, where.hardware, where.prices) * rounds
-        first = np.lexsort((chosen, energy, cycles))[0]
-        if (cycles[first], energy[first]) < (best.cycles, best.energy):
-            best = replace(best, mapping=work[chosen[first : first + 1]], cycles=int(cycles[first]), energy=float(energy[first]))
-        at, count = at + len(chosen), count * 2
-    return replace(best, evaluated=best.evaluated + at)
-
-
-def _choice(found: Cheapest, sizes: dict[str, int], split: str, requantise: bool) -> Choice:
-    assert found.mapping is not None
-    one = found.mapping
-    flow = "os" if one.output[0] else "is" if one.n_is_i[0] else "ws"
-    roles = ROLES[flow]
-    tile = {rank: int(one.tile[role, 0]) for role, rank in enumerate(roles)}
-    order = tuple(roles[role] for role in one.order[:, 0])
-    tiling = Tiling(sizes["m"], sizes["n"], sizes["k"], tile["m"], tile["n"], tile["k"], flow, order, requantise)  # type: ignore[arg-type]
-    return Choice(tiling, split, found.cycles, found.energy, 0, 0)
+    """Why each engine of a machine refuses an Einsum."""
+    why = [f"{engine.name}: {engine_module(engine).supports(graph, einsum, engine)}" for engine in machine.engines]
+    return f"machine {machine.name}: no engine for {einsum.name}: {'; '.join(why) or 'it has none'}"

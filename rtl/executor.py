@@ -129,7 +129,8 @@ class Executor(wiring.Component):
         count, going, active, ends = Signal(ADDRESS_BITS), Signal(), Signal(), Signal()
         zs = self._folds(m, "z_folds", "z", ends)
         length = Mux(self.mode, hw.rows, run.t)
-        m.d.comb += [active.eq(begin | going), self.z_read.eq(active), ends.eq(active & (count == length - 1)), self.z_address.eq(zs.z + count)]
+        m.d.comb += [active.eq(begin | going), ends.eq(active & (count == length - 1)),
+                     self.z_read.eq(active), self.z_address.eq(zs.z + count)]  # fmt: skip
         m.d.sync += [count.eq(Mux(ends, 0, count + active)), going.eq(active & ~ends)]
         accumulate, complete = Signal(), Signal()
         m.d.sync += [

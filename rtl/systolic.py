@@ -97,7 +97,8 @@ class Systolic(wiring.Component):
         m.submodules.loader, m.submodules.executor, m.submodules.storer = loader, executor, storer
         sequencers = [Sequencer(hw.program_words, registers) for registers in (len(BUFFERS), 0, 2)]
         starts = self._start(m)
-        for index, (sequencer, unit) in enumerate(zip(sequencers, (loader, executor, storer), strict=True)):
+        units: tuple[Any, ...] = (loader, executor, storer)
+        for index, (sequencer, unit) in enumerate(zip(sequencers, units, strict=True)):
             m.submodules[f"{UNITS[index]}_sequencer"] = sequencer
             m.d.comb += [
                 sequencer.start.eq(starts), unit.issue.eq(sequencer.issue & (sequencer.head.opcode != OPCODES["sync"])),

@@ -1,0 +1,77 @@
+"""The engines: what each executes, what that costs, and how it is found.
+
+An engine type is one file (or package) ``archmodel/engines/<type>.py`` beside its records in
+``archmodel/records/engines/<type>.py``; nothing else names it.  Its module has
+
+    supports(graph, einsum, engine) -> str | None
+        None if the engine executes the Einsum, else why not
+    evaluate(work: Work) -> dict[str, OpResult]
+        a row for each Einsum in ``work``, all instances together
+    area(machine, engine, costs) -> Figure
+        square micrometres of one copy
+    ideal_cycles(einsum, engine) -> float
+        cycles below which no schedule executes one instance on all copies together
+
+and may have ``relayout(work, einsum, tensor) -> OpResult``, if it can turn lanes and words of a tensor around, and
+``relayout_cycles(machine, engine, elements, bits) -> int`` to go with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from archmodel.cost import Costs, Figure
+from archmodel.records.graph import Einsum, Graph
+from archmodel.records.machine import Engine, Machine
+from archmodel.records.mapping import Node
+from archmodel.records.result import Energy, weakest
+
+
+@dataclass(frozen=True)
+class Work:
+    """What ``evaluate`` of an engine is asked for: these Einsums of a graph, under these trees, on this engine."""
+
+    graph: Graph
+    einsums: tuple[Einsum, ...]
+    trees: dict[str, Node]
+    machine: Machine
+    engine: Engine
+    fidelity: str
+    costs: Costs
+
+
+def engine_module(engine: Engine) -> Any:
+    """The module of an engine's type, imported on use."""
+    return _module(engine.type)
+
+
+@cache
+def _module(kind: str) -> Any:
+    return import_module(f"{__name__}.{kind}")
+
+
+def engine_for(graph: Graph, einsum: Einsum, machine: Machine) -> Engine | None:
+    """The first engine of a machine that executes an Einsum, or None."""
+    return next((e for e in machine.engines if engine_module(e).supports(graph, einsum, e) is None), None)
+
+
+def relayouter(machine: Machine) -> Engine | None:
+    """The first engine of a machine that can change the layout of a tensor, or None."""
+    return next((e for e in machine.engines if hasattr(engine_module(e), "relayout")), None)
+
+
+def energy_of(rows: list[tuple[str, Figure, float]]) -> tuple[Energy, dict[str, float]]:
+    """The sum of (cause, figure, count) rows with its bounds and weakest provenance, and picojoules by cause."""
+    by_cause: dict[str, float] = {}
+    low: float | None = 0.0
+    high: float | None = 0.0
+    used = [(figure, count) for _, figure, count in rows if count]
+    for cause, figure, count in rows:
+        by_cause[cause] = by_cause.get(cause, 0.0) + figure.value * count
+    for figure, count in used:
+        low = None if low is None or figure.low is None else low + figure.low * count
+        high = None if high is None or figure.high is None else high + figure.high * count
+    return Energy(sum(by_cause.values()), low, high, weakest([figure.provenance for figure, _ in used])), by_cause

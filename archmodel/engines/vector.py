@@ -13,10 +13,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archmodel.memory.port import Port
+from archmodel.cost import Costs, Figure, scaled
+from archmodel.engines import Work, energy_of
+from archmodel.memory.port import Port, port_of
 from archmodel.records.base import SpecError
 from archmodel.records.engines.vector import Params
 from archmodel.records.graph import Einsum, Graph
+from archmodel.records.machine import Engine, Machine
+from archmodel.records.result import OpResult
 
 TYPE = "vector"
 START = 3
@@ -93,3 +97,64 @@ def run(work: Stream, params: Params, port: Port) -> int:
             now, done = now + skipped * phase, done + skipped
         last_phase = phase if done > 1 else -1
     return now + write + port.latency + params.pipeline
+
+
+def supports(graph: Graph, einsum: Einsum, engine: Engine) -> str | None:
+    """Why the engine cannot execute an Einsum, or None if it can: everything but matrix products."""
+    del graph
+    if einsum.is_gemm:
+        return f"a matrix product is no work for {engine.name} (vector)"
+    return None
+
+
+def ideal_cycles(einsum: Einsum, engine: Engine) -> float:
+    """Every lane busy in every cycle."""
+    return einsum.work * lane_cycles(einsum, engine.params) / (engine.params.lanes * engine.count)
+
+
+def area(machine: Machine, engine: Engine, costs: Costs) -> Figure:
+    return scaled(costs.area_um2("vector_lane", engine.params.lane_bits, machine.node_nm), engine.params.lanes)
+
+
+def evaluate(work: Work) -> dict[str, OpResult]:
+    """A row for each elementwise operator."""
+    rows = {}
+    for einsum in work.einsums:
+        read = sum(touched_bits(work.graph, einsum, tensor) for tensor in dict.fromkeys(einsum.inputs))
+        written = touched_bits(work.graph, einsum, einsum.output)
+        moved = stream(work.graph, einsum, work.engine.params, work.engine.count)
+        lanes = einsum.work * lane_cycles(einsum, work.engine.params)
+        rows[einsum.name] = _row(work, einsum.name, einsum, moved, lanes, read, written)
+    return rows
+
+
+def relayout(work: Work, einsum: Einsum, tensor: str) -> OpResult:
+    """The row of a change of layout of ``tensor`` for ``einsum``."""
+    elements, bits = work.graph.elements(einsum, tensor), work.graph.tensor[tensor].bits
+    moved = relayout_stream(elements, bits, work.engine.params, work.engine.count)
+    return _row(work, f"relayout {tensor} of {einsum.name}", einsum, moved, elements, elements * bits, elements * bits)
+
+
+def relayout_cycles(machine: Machine, engine: Engine, elements: int, bits: int) -> int:
+    """Cycles of the engine's clock that a change of layout takes."""
+    return price(relayout_stream(elements, bits, engine.params, engine.count), engine.params, port_of(machine, engine))
+
+
+def _row(work: Work, name: str, einsum: Einsum, moved: Stream, lanes: int, read_bits: int, written_bits: int) -> OpResult:
+    """``lanes`` lane cycles of one instance, and the bits that it reads and writes."""
+    engine, repeat, node = work.engine, einsum.repeat, work.machine.node_nm
+    model = run if work.fidelity == "cycle" else price
+    cycles = model(moved, engine.params, port_of(work.machine, engine)) * repeat
+    compute = min(cycles, moved.rounds * moved.compute * repeat)
+    dram = work.machine.memory(engine.port or "")
+    energy, by_cause = energy_of([
+        ("lanes", work.costs.energy_pj("add", engine.params.lane_bits, node), float(lanes * repeat)),
+        ("dram", work.costs.energy_pj("dram_read", 1, node, technology=dram.technology), float(read_bits * repeat)),
+        ("dram", work.costs.energy_pj("dram_write", 1, node, technology=dram.technology), float(written_bits * repeat)),
+    ])  # fmt: skip
+    return OpResult(
+        name, einsum.group, engine.name, work.machine.clock_hz(engine.clock), cycles, 0,
+        ((dram.name, -(-(read_bits + written_bits) // 8) * repeat),), lanes * repeat / (engine.params.lanes * engine.count), energy,
+        "memory" if 2 * compute < cycles else "array", "cycle" if work.fidelity == "cycle" else "closed form",
+        (("compute", compute), ("memory", cycles - compute)), tuple(by_cause.items()), repeat,
+    )  # fmt: skip

@@ -19,7 +19,7 @@ class Stalls:
 
     request: bytes
     response: bytes
-    _next: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
+    _next: dict[str, np.ndarray] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if len(self.request) != len(self.response) or not self.request:

@@ -20,16 +20,28 @@ class SpecError(ValueError):
     """A user's input is wrong.  The text is one line (or one line per finding) fit to print as it stands."""
 
 
+_SCALARS = frozenset((int, str, bool, float, type(None)))
+
+
 def to_plain(value: Any) -> Any:
     """Dicts, lists and scalars for a record; fields at their default are kept, so the text is complete."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.compare}
-        return {"kind": type(value).__name__, **fields} if getattr(value, "tagged", False) else fields
-    if isinstance(value, (tuple, list)):
+    cls = type(value)
+    if cls in _SCALARS:
+        return value
+    if cls is tuple or cls is list:
         return [to_plain(item) for item in value]
-    if isinstance(value, Fraction):
+    if cls is Fraction:
         return f"{value.numerator}/{value.denominator}"
+    if dataclasses.is_dataclass(cls):
+        fields = {name: to_plain(getattr(value, name)) for name in _compared(cls)}
+        return {"kind": cls.__name__, **fields} if getattr(cls, "tagged", False) else fields
     return value
+
+
+@functools.cache
+def _compared(cls: type) -> tuple[str, ...]:
+    """The fields that make a record what it is."""
+    return tuple(field.name for field in dataclasses.fields(cls) if field.compare)
 
 
 def from_plain(cls: Any, data: Any) -> Any:
@@ -64,7 +76,7 @@ def _build(cls: Any, data: Any) -> Any:
         given = {key: item for key, item in data.items() if key != "kind" or not getattr(cls, "tagged", False)}
         if unknown := given.keys() - {f.name for f in dataclasses.fields(cls)}:
             raise ValueError(f"unknown field {sorted(unknown)[0]!r}")
-        return cls(**{key: _build(hints[key], item) for key, item in given.items()})
+        return cls(**{key: _build(hints[key], item) for key, item in given.items()})  # type: ignore[operator]
     if cls is not Any and not isinstance(data, cls):
         raise ValueError(f"expected {cls.__name__}, found {data!r}")
     return data

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from archmodel.engines.systolic import price
+from archmodel.engines.systolic import hardware_of, price
 from archmodel.engines.systolic.tiling import Tiling
 from archmodel.engines.systolic.tree import from_tree
 from archmodel.evaluation import evaluate as by_cycle
 from archmodel.memory.port import Port, port_of
 from archmodel.records.base import SpecError
-from archmodel.records.engines.systolic import Hardware, resolve
+from archmodel.records.engines.systolic import Hardware
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Machine
 from archmodel.records.mapping import Mapping, leaf
@@ -37,7 +37,7 @@ def distinct_tilings(graph: Graph, mapping: Mapping, machine: Machine) -> dict[s
     """Shapes that each matrix product runs on one copy of the systolic engine, by the Einsum's name."""
     engine = machine.engine_of_type("systolic")
     einsums = {einsum.name: einsum for einsum in graph.einsums}
-    found = {}
+    found: dict[str, tuple[Tiling, ...]] = {}
     for tree in mapping.trees:
         end = leaf(tree)
         if engine and end.engine == engine.name:
@@ -57,7 +57,7 @@ def evaluate(graph: Graph, mapping: Mapping, machine: Machine, fidelity: str = "
     engine = machine.engine_of_type("systolic")
     if engine is None:
         raise SpecError(f"machine {machine.name}: no systolic engine, and only that has RTL")
-    hardware, port = resolve(engine.params, machine.memory(engine.buffer or "").size_bytes), port_of(machine, engine)
+    hardware, port = hardware_of(machine, engine), port_of(machine, engine)
     wanted = distinct_tilings(graph, mapping, machine)
     unique = {_key(tiling): tiling for tilings in wanted.values() for tiling in tilings}
     _refuse_large(graph, machine, hardware, list(unique.values()), port, most_cycles)

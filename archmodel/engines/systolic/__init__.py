@@ -3,8 +3,9 @@
 from .closed_form import Cost, price
 from .cycle import run
 from .lower import Bases, lower
+from .rows import area, evaluate, hardware_of, ideal_cycles, supports
 from .tiling import Tiling
 
 TYPE = "systolic"
 
-__all__ = ["TYPE", "Bases", "Cost", "Tiling", "lower", "price", "run"]
+__all__ = ["TYPE", "Bases", "Cost", "Tiling", "area", "evaluate", "hardware_of", "ideal_cycles", "lower", "price", "run", "supports"]

@@ -178,8 +178,8 @@ class _Loops:
 
     def sizes(self, index: tuple[Ints, Ints, Ints]) -> tuple[Ints, Ints, Ints]:
         """Sizes by role of the tiles at a step."""
-        l_size, i_size, y_size = (np.minimum(tile, extent - at * tile)
-                                  for at, tile, extent in zip(self.by_role(index), self.work.tile, self.work.extent, strict=True))  # fmt: skip
+        shapes = zip(self.by_role(index), self.work.tile, self.work.extent, strict=True)
+        l_size, i_size, y_size = (np.minimum(tile, extent - at * tile) for at, tile, extent in shapes)
         return l_size, i_size, y_size
 
     def step(self, index: tuple[Ints, Ints, Ints]) -> Step:
@@ -281,14 +281,14 @@ def _at(loops: _Loops, index: tuple[Array, Array, Array], hardware: Hardware) ->
 def _ends(loops: _Loops, hardware: Hardware, port: Port) -> Array:
     """Cycles of the loads before the first phase and of the store after the last."""
     zero = np.zeros_like(loops.trips[0])
-    last = tuple(trips - 1 for trips in loops.trips)
+    last = (loops.trips[0] - 1, loops.trips[1] - 1, loops.trips[2] - 1)
     first = _loading(_at(loops, (zero, zero, zero), hardware), hardware, port)
-    return first + _storing(_at(loops, last, hardware), hardware, port)  # type: ignore[arg-type]
+    return first + _storing(_at(loops, last, hardware), hardware, port)
 
 
 def _cost(total: dict[str, Array], hardware: Hardware) -> Cost:
     beat = hardware.port_bytes
-    read = sum(total[name] * hardware.beats(name) for name in "XYZP") * beat
+    read = np.sum([total[name] * hardware.beats(name) * beat for name in "XYZP"], axis=0)
     written = (total["raw"] * hardware.beats("Z") + total["quantised"] * hardware.beats("Q")) * beat
     return Cost(total["cycles"], total["exec"], total["memory"], total["bound"], read, written,
                 filled={name: total[name] for name in "XYZP"}, stored=total["raw"] + total["quantised"],

@@ -78,7 +78,8 @@ def lower(tiling: Tiling, hardware: Hardware, bases: Bases) -> Program:
         lambda index: _exec(tiling, hardware, index),
         lambda index: _store(tiling, hardware, bases, strides, index),
     )
-    steps = (strides.load, {rank: (0,) * ADDRESS_REGISTERS for rank in "mnk"}, strides.store)
+    still: dict[str, Steps] = {rank: (0,) * ADDRESS_REGISTERS for rank in "mnk"}
+    steps: tuple[dict[str, Steps], ...] = (strides.load, still, strides.store)
     streams = [_nest(tiling, leaf, step) for leaf, step in zip(leaves, steps, strict=True)]
     if hardware.banks == 2:
         streams[2] = (Command("sync", (("signal", LOAD),)), *streams[2])
@@ -103,8 +104,8 @@ class _Strides:
                  for name, (lane, index, width) in lanes.items()}  # fmt: skip
         words["P"] = {"n": ceil_div(tiling.tile("n"), hardware.cols)}
         self.words = words
-        self.load = {rank: tuple(self.beats(name, name, rank) for name in BUFFERS) for rank in "mnk"}
-        self.store = {rank: (self.beats("Z", "Z", rank), self.beats("Z", "Q", rank), 0, 0) for rank in "mnk"}
+        self.load: dict[str, Steps] = {rank: tuple(self.beats(name, name, rank) for name in BUFFERS) for rank in "mnk"}
+        self.store: dict[str, Steps] = {rank: (self.beats("Z", "Z", rank), self.beats("Z", "Q", rank), 0, 0) for rank in "mnk"}
 
     def beats(self, tensor: str, word: str, rank: str) -> int:
         """Beats from one tile of a tensor to the next along a rank; ``word`` says how wide its words are there."""
@@ -165,7 +166,8 @@ def _load(tiling: Tiling, hardware: Hardware, bases: Bases, strides: _Strides, i
         fields = {
             "wait": STORE if name == names[0] and not begins else 0,
             "signal": (EXEC if begins or hardware.banks == 1 else EXEC | STORE) if name == names[-1] else 0,
-            "buffer": BUFFERS.index(name), "register": BUFFERS.index(name), "swap": 1, "inner": int(cols), "outer": int(rows), "pitch": int(pitch),
+            "buffer": BUFFERS.index(name), "register": BUFFERS.index(name), "swap": 1,
+            "inner": int(cols), "outer": int(rows), "pitch": int(pitch),
             "stride": strides.row[name] * hardware.beats(name) if name != "P" else 0,
             "turn_z": int(name == names[-1] and now.z_enters and "Z" not in names),
         }  # fmt: skip

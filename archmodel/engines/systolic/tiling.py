@@ -221,10 +221,10 @@ def step_of(index: tuple[Ints, Ints, Ints], trips: tuple[Ints, Ints, Ints], mine
     """
     begun = [i > 0 for i in index]
     unfinished = [i < n - 1 for i, n in zip(index, trips, strict=True)]
-    enters = [_moves(own, trips, begun) for own in mine]
-    leaves = [_moves(own, trips, unfinished) for own in mine]
-    final = leaves[2] & (reduction[0] == reduction[1] - 1)
-    return Step(*enters, *leaves, reduction[0] > 0, final)
+    x_enters, y_enters, z_enters = (_moves(own, trips, begun) for own in mine)
+    x_leaves, y_leaves, z_leaves = (_moves(own, trips, unfinished) for own in mine)
+    final = z_leaves & (reduction[0] == reduction[1] - 1)
+    return Step(x_enters, y_enters, z_enters, x_leaves, y_leaves, z_leaves, reduction[0] > 0, final)
 
 
 def _moves(mine: Mine, trips: tuple[Ints, Ints, Ints], pending: list[Ints]) -> Ints:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from archmodel.records.base import SpecError
 from archmodel.records.graph import Einsum, Gemm, Graph
 from archmodel.records.machine import Engine
-from archmodel.records.mapping import Compute, Layout, Loop, Node, Storage, nodes
+from archmodel.records.mapping import Compute, Layout, Loop, Node, Storage, leaf, nodes
 
-from .tiling import OPERANDS, RANKS, ROLES, Tiling, ceil_div, operand_ranks
+from .tiling import OPERANDS, RANKS, ROLES, Tiling, ceil_div, operand_ranks, quantum
 
 COPIES = "copies"
 """Spatial axis over the copies of an engine."""
@@ -102,11 +103,51 @@ def from_tree(graph: Graph, einsum: Einsum, tree: Node, engine: Engine) -> Place
         raise SpecError(f"mapping of {einsum.name}: loops in time over {list(order)}, expected each of m, n, k once")
     split = axes.get(COPIES, "")
     piece = {loop.spatial: loop.tile for loop in loops}.get(COPIES, 0)
+    _check_split(gemm, einsum, split, piece, flow, engine)
     extent = {rank: piece if rank == split else getattr(gemm, rank) for rank in RANKS}
     tile = {rank: min(loop.tile, extent[rank]) for rank, loop in zip(order, timed, strict=True)}
     requantise = graph.tensor[einsum.output].bits <= 8
     tiling = Tiling(extent["m"], extent["n"], extent["k"], tile["m"], tile["n"], tile["k"], flow, order, requantise)  # type: ignore[arg-type]
+    _check_nodes(tree, to_tree(graph, einsum, engine, tiling, split), einsum)
     return place(gemm, split, engine.count, tiling)
+
+
+def _check_split(gemm: Gemm, einsum: Einsum, split: str, piece: int, flow: str, engine: Engine) -> None:
+    """Raises SpecError unless copies take whole products, or slices of m or n that begin with a word."""
+    if split not in ("", "batch", "m", "n"):
+        raise SpecError(f"mapping of {einsum.name}: copies share rank {split}, expected batch, m or n")
+    if split in RANKS:
+        size, grain = getattr(gemm, split), quantum(flow, split, engine.params)
+        if piece < 1 or (piece < size and piece % grain):
+            raise SpecError(f"mapping of {einsum.name}: copies take slices of {piece} along {split}, expected a multiple of {grain} "
+                            f"or the whole rank ({size})")  # fmt: skip
+
+
+def _check_nodes(tree: Node, expected: Node, einsum: Einsum) -> None:
+    """Raises SpecError at the first node in which ``tree`` is not what the engine does; storage of one depth in any order."""
+    if tree == expected:
+        return
+    for have, want in zip_longest(_outline(tree, expected), _outline(expected, expected), fillvalue="nothing"):
+        if have != want:
+            raise SpecError(f"mapping of {einsum.name}: {have}, where {leaf(expected).engine} needs {want}")
+
+
+def _outline(tree: Node, expected: Node) -> list[str]:
+    """A line for each node, outermost first; a tile larger than its rank is the rank."""
+    most = {(node.rank, node.spatial): node.tile for node in nodes(expected) if isinstance(node, Loop)}
+    lines: list[tuple[int, str]] = []
+    depth = 0
+    for node in nodes(tree):
+        depth += not isinstance(node, Storage)
+        if isinstance(node, Storage):
+            lines.append((2 * depth + 1, f"{node.tensor} stays in {node.level}"))
+        elif isinstance(node, Loop):
+            axis = f" over {node.spatial}" if node.spatial else ""
+            tile = node.tile if node.spatial else min(node.tile, most.get((node.rank, ""), node.tile))
+            lines.append((2 * depth, f"loop {node.rank} by {tile}{axis}"))
+        else:
+            lines.append((2 * depth, f"{node.einsum} on {node.engine}"))
+    return [text for _, text in sorted(lines)]
 
 
 def layouts(graph: Graph, einsum: Einsum, engine: Engine, flow: str, at: int) -> tuple[tuple[Layout, ...], int]:

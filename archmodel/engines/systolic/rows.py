@@ -1,0 +1,104 @@
+"""Rows of a Result: the matrix products of a stage on a systolic engine, all priced in one call."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from archmodel.cost import Costs, Figure
+from archmodel.engines import Work, energy_of
+from archmodel.memory.port import Port, port_of
+from archmodel.records.engines.systolic import Hardware, resolve
+from archmodel.records.graph import Einsum, Graph
+from archmodel.records.machine import Engine, Machine
+from archmodel.records.result import OpResult
+
+from .closed_form import Cost, batch, join, price
+from .cycle import run
+from .energy import CAUSES, counts, tariff
+from .energy import area as hardware_area
+from .lower import Bases, lower
+from .tiling import Tiling
+from .tree import Placement, from_tree
+
+
+def hardware_of(machine: Machine, engine: Engine) -> Hardware:
+    """The hardware of one copy, its buffer's depths worked out."""
+    return resolve(engine.params, machine.memory(engine.buffer or "").size_bytes)
+
+
+def supports(graph: Graph, einsum: Einsum, engine: Engine) -> str | None:
+    """Why the engine cannot execute an Einsum, or None if it can: matrix products of its widths."""
+    if not einsum.is_gemm:
+        return f"{einsum.map} is no matrix product, the work of {engine.name} (systolic)"
+    first, second = (graph.tensor[name] for name in einsum.inputs)
+    params = engine.params
+    if first.bits != params.act_bits:
+        return f"{first.name} has {first.bits} bits and {engine.name} takes a first operand of {params.act_bits}"
+    if second.bits != params.weight_bits:
+        return f"{second.name} has {second.bits} bits and {engine.name} takes a second operand of {params.weight_bits}"
+    bits = graph.tensor[einsum.output].bits
+    return None if bits in (8, 32) else f"{einsum.output} has {bits} bits and {engine.name} writes 8 or 32"
+
+
+def ideal_cycles(einsum: Einsum, engine: Engine) -> float:
+    """Every PE busy with a product that counts."""
+    return einsum.work / (engine.params.rows * engine.params.cols * engine.count)
+
+
+def area(machine: Machine, engine: Engine, costs: Costs) -> Figure:
+    return hardware_area(machine, hardware_of(machine, engine), costs)
+
+
+def evaluate(work: Work) -> dict[str, OpResult]:
+    """A row for each product.  At fidelity cycle each distinct shape runs in the cycle model."""
+    hardware, port = hardware_of(work.machine, work.engine), port_of(work.machine, work.engine)
+    placed = [from_tree(work.graph, einsum, work.trees[einsum.name], work.engine) for einsum in work.einsums]
+    shapes = [place.tiling for place in placed] + [place.last for place in placed if place.last]
+    cost = price(join([batch(tiling) for tiling in shapes]), hardware, port)
+    cycles = cost.cycles
+    if work.fidelity == "cycle":
+        cycles = np.array([cycle_count(tiling, hardware, port) for tiling in shapes])
+    prices = counts(cost, hardware, tariff(work.machine, work.engine, hardware, work.costs))
+    rows, last = {}, len(placed)
+    for index, (einsum, place) in enumerate(zip(work.einsums, placed, strict=True)):
+        runs = np.zeros(len(shapes), dtype=np.int64)
+        runs[index] = _runs(work.graph, einsum, place) * einsum.repeat
+        if place.last:
+            runs[last] = place.rounds * einsum.repeat
+            last += 1
+        rows[einsum.name] = _row(work, einsum, place, hardware, cost, int(cycles[index]), prices, runs, index)
+    return rows
+
+
+def cycle_count(tiling: Tiling, hardware: Hardware, port: Port) -> int:
+    """Cycles of one Program in the cycle model; addresses don't matter to time."""
+    return run(lower(tiling, hardware, Bases(0, 0, 0, 0, 0)), hardware, port).cycles
+
+
+def _runs(graph: Graph, einsum: Einsum, place: Placement) -> int:
+    """Runs of the main shape in one instance of an Einsum, over all copies."""
+    return graph.gemm(einsum).batch if place.split in ("", "batch") else place.rounds * place.full
+
+
+def _row(work: Work, einsum: Einsum, place: Placement, hardware: Hardware, cost: Cost, cycles: int,
+         prices: list[tuple[str, Figure, np.ndarray]], runs: np.ndarray, index: int) -> OpResult:  # fmt: skip
+    engine, times = work.engine, place.rounds * einsum.repeat
+    total, ideal = cycles * times, ideal_cycles(einsum, engine) * einsum.repeat
+    memory = int(cost.bound_memory[index]) * times
+    compute = min(total - memory, -int(-ideal // 1))
+    moved = int((cost.read_bytes + cost.write_bytes) @ runs)
+    energy, by_cause = energy_of([(cause, figure, float(count @ runs)) for cause, figure, count in prices])
+    return OpResult(
+        einsum.name, einsum.group, engine.name, work.machine.clock_hz(engine.clock), total, einsum.work * einsum.repeat,
+        ((engine.port or "", moved), (engine.buffer or "", _buffer_bytes(cost, hardware, runs))), ideal, energy,
+        "memory" if memory * 2 > total else "array", "rtl-covered",
+        (("compute", compute), ("fill and padding", total - memory - compute), ("memory", memory)),
+        tuple((cause, by_cause[cause]) for cause in CAUSES), einsum.repeat,
+    )  # fmt: skip
+
+
+def _buffer_bytes(cost: Cost, hardware: Hardware, runs: np.ndarray) -> int:
+    """Bytes read from and written to the buffers: fills, streams, accumulations (read and written), stores."""
+    words = {"X": cost.filled["X"] + cost.streamed["X"], "Y": cost.filled["Y"] + cost.streamed["Y"],
+             "Z": cost.filled["Z"] + 2 * cost.streamed["Z"] + cost.stored, "P": 2 * cost.filled["P"]}  # fmt: skip
+    return sum(int(words[name] @ runs) * hardware.beats(name) * hardware.port_bytes for name in "XYZP")
