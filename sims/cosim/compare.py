@@ -28,12 +28,12 @@ class Verdict:
 def check(job: Job, engine: Engine) -> Verdict:
     """Run a job on the model and the hardware and compare.  Without stalls the closed form is compared too."""
     model_memory, real_memory = job.memory.copy(), job.memory.copy()
-    failures = []
+    failures, refusal = [], ""
     try:
         model = run(job.program, job.hardware, job.port, model_memory, job.stalls)
     except SpecError as error:
-        failures.append(f"model: {error}")
-        model = Run(-1, ())
+        failures.append("model refuses")
+        model, refusal = Run(-1, ()), str(error)
     real = engine.run(job.program, job.port, real_memory, job.stalls)
     wanted = golden(job.tiling, job.operands)
     if real.status != "done":
@@ -51,7 +51,7 @@ def check(job: Job, engine: Engine) -> Verdict:
         failures.append("model result")
     if job.stalls is None and int(price(job.tiling, job.hardware, job.port).cycles[0]) != model.cycles:
         failures.append("closed form")
-    report = _report(job, model, real, failures) if failures else ""
+    report = "\n".join(filter(None, (_report(job, model, real, failures), refusal))) if failures else ""
     return Verdict(tuple(failures), real.cycles, len(real.trace), report)
 
 

@@ -48,16 +48,31 @@ class Job:
 
 
 def draw_operands(tiling: Tiling, hardware: Hardware, rng: np.random.Generator) -> Operands:
+    """Operands over their whole range or tiny; sums and parameters that reach wrapping, saturation and exact halves."""
     x, y = (-(1 << bits - 1) for bits in (hardware.x_bits, hardware.y_bits))
-    a_low, b_low = (y, x) if tiling.flow == "is" else (x, y)
+    a_low, b_low = (-2, -2) if rng.integers(2) else (y, x) if tiling.flow == "is" else (x, y)
     a = rng.integers(a_low, -a_low, (tiling.m, tiling.k))
     b = rng.integers(b_low, -b_low, (tiling.k, tiling.n))
-    initial = rng.integers(-(1 << 31), 1 << 31, (tiling.m, tiling.n)) if tiling.init else np.zeros((tiling.m, tiling.n), np.int64)
-    wide = rng.random(tiling.n) < 0.1
-    spread = np.where(wide, 1 << 31, 1 << 15)
-    bias = rng.integers(-spread, spread)
-    shift = np.where(wide, rng.integers(0, 64, tiling.n), rng.integers(30, 42, tiling.n))
-    return Operands(a, b, initial, np.stack((bias, rng.integers(0, 1 << 31, tiling.n), shift), axis=-1))
+    return Operands(a, b, _initial(tiling, rng), _parameters(tiling.n, rng))
+
+
+def _initial(tiling: Tiling, rng: np.random.Generator) -> Matrix:
+    """Zeros, or sums of which a quarter is so large that they wrap soon."""
+    shape = (tiling.m, tiling.n)
+    if not tiling.init:
+        return np.zeros(shape, dtype=np.int64)
+    edge = rng.choice(np.array([-(1 << 31), (1 << 31) - 1])) + 0 * rng.integers(0, 2, shape)
+    return np.where(rng.random(shape) < 0.25, edge, rng.integers(-(1 << 17), 1 << 17, shape))
+
+
+def _parameters(channels: int, rng: np.random.Generator) -> Matrix:
+    """(bias, multiplier, shift) of each channel: ordinary ones, powers of two (exact halves are frequent), extremes."""
+    kind = rng.choice(3, channels, p=(0.5, 0.4, 0.1))
+    power = rng.integers(0, 31, channels)
+    spread = np.choose(kind, (1 << 15, 1 << 6, 1 << 31))
+    multiplier = np.where(kind == 1, 1 << power, rng.integers(0, 1 << 31, channels))
+    shift = np.choose(kind, (rng.integers(30, 42, channels), power + rng.integers(1, 12, channels), rng.integers(0, 64, channels)))
+    return np.stack((rng.integers(-spread, spread), multiplier, shift), axis=-1)
 
 
 def golden(tiling: Tiling, operands: Operands) -> Matrix:
