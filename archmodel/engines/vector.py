@@ -20,6 +20,7 @@ from archmodel.records.base import SpecError
 from archmodel.records.engines.vector import Params
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
+from archmodel.records.mapping import Compute
 from archmodel.records.result import OpResult
 
 TYPE = "vector"
@@ -120,6 +121,8 @@ def evaluate(work: Work) -> dict[str, OpResult]:
     """A row for each elementwise operator."""
     rows = {}
     for einsum in work.einsums:
+        if not isinstance(work.trees[einsum.name], Compute):
+            raise SpecError(f"mapping of {einsum.name}: {work.engine.name} takes a compute leaf alone, without loops and storage")
         read = sum(touched_bits(work.graph, einsum, tensor) for tensor in dict.fromkeys(einsum.inputs))
         written = touched_bits(work.graph, einsum, einsum.output)
         moved = stream(work.graph, einsum, work.engine.params, work.engine.count)

@@ -7,6 +7,7 @@ import numpy as np
 from archmodel.cost import Costs, Figure
 from archmodel.engines import Work, energy_of
 from archmodel.memory.port import Port, port_of
+from archmodel.records.base import SpecError
 from archmodel.records.engines.systolic import Hardware, resolve
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
@@ -17,7 +18,7 @@ from .cycle import run
 from .energy import CAUSES, counts, tariff
 from .energy import area as hardware_area
 from .lower import Bases, lower
-from .tiling import Tiling
+from .tiling import Tiling, check
 from .tree import Placement, from_tree
 
 
@@ -52,7 +53,7 @@ def area(machine: Machine, engine: Engine, costs: Costs) -> Figure:
 def evaluate(work: Work) -> dict[str, OpResult]:
     """A row for each product.  At fidelity cycle each distinct shape runs in the cycle model."""
     hardware, port = hardware_of(work.machine, work.engine), port_of(work.machine, work.engine)
-    placed = [from_tree(work.graph, einsum, work.trees[einsum.name], work.engine) for einsum in work.einsums]
+    placed = [_placed(work, einsum, hardware) for einsum in work.einsums]
     shapes = [place.tiling for place in placed] + [place.last for place in placed if place.last]
     cost = price(join([batch(tiling) for tiling in shapes]), hardware, port)
     cycles = cost.cycles
@@ -68,6 +69,16 @@ def evaluate(work: Work) -> dict[str, OpResult]:
             last += 1
         rows[einsum.name] = _row(work, einsum, place, hardware, cost, int(cycles[index]), prices, runs, index)
     return rows
+
+
+def _placed(work: Work, einsum: Einsum, hardware: Hardware) -> Placement:
+    """The placement that a tree means.  Raises SpecError for what the engine or its buffers cannot execute."""
+    found = from_tree(work.graph, einsum, work.trees[einsum.name], work.engine)
+    try:
+        check(found.tiling, hardware)
+    except SpecError as error:
+        raise SpecError(f"mapping of {einsum.name}: {error}") from None
+    return found
 
 
 def cycle_count(tiling: Tiling, hardware: Hardware, port: Port) -> int:
