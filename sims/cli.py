@@ -1,0 +1,96 @@
+"""The command line: ``archmodel VERB``.  Each verb is a file of sims/commands, imported when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from archmodel import __version__
+from archmodel.records.base import SpecError
+
+VERBS = {
+    "run": ("run", "one stage of a model on a machine: time, energy, traffic, bottleneck"),
+    "map": ("mapping", "the best mapping of every operator, with its certificate"),
+    "sim": ("sim", "generate the machine's array, run it in Verilator, compare with the cycle model"),
+    "list": ("listing", "the models and machines that have a name"),
+}
+MISMATCH, BAD_INPUT = 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code: 0, 1 when model and hardware differ, 2 for bad input or an interrupted run."""
+    try:
+        return _dispatch(list(sys.argv[1:] if arguments is None else arguments))
+    except SpecError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return _interrupted()
+    except BrokenPipeError:
+        # Whoever read the output has enough.  Python would complain again when it closes standard output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MemoryError:
+        return _fail("not enough memory; take a smaller batch, context or array")
+    except OSError as error:
+        return _fail(f"{error.filename or 'system'}: {error.strerror or error}; free space or name another place, then run it again")
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        sys.stdout.write(overview())
+        return 0
+    if words[0] in ("-V", "--version"):
+        print(f"archmodel {__version__}")
+        return 0
+    from .commands.parser import Parser, close_to
+
+    if words[0] not in VERBS:
+        what = "option" if words[0].startswith("-") else "verb"
+        raise SpecError(f"archmodel: no {what} {words[0]!r}; {close_to(words[0], tuple(VERBS))}")
+    file, text = VERBS[words[0]]
+    verb = import_module(f".commands.{file}", __package__)
+    parser = _parser(Parser, words[0], text)
+    verb.add_arguments(parser)
+    if "-h" in words or "--help" in words:
+        sys.stdout.write(parser.format_help())
+        return 0
+    code: int = verb.execute(parser.read(words[1:]))
+    sys.stdout.flush()
+    return code
+
+
+def _parser(kind: type, verb: str, text: str):  # type: ignore[no-untyped-def]
+    from argparse import RawDescriptionHelpFormatter
+
+    return kind(prog=f"archmodel {verb}", description=text[0].upper() + text[1:] + ".", allow_abbrev=False,
+                formatter_class=RawDescriptionHelpFormatter)  # fmt: skip
+
+
+def overview() -> str:
+    """What ``archmodel --help`` prints."""
+    verbs = "\n".join(f"  {name:5} {text}" for name, (_, text) in VERBS.items())
+    return (f"archmodel {__version__}: how fast a machine runs a model, and hardware that confirms it\n\n"
+            f"usage: archmodel VERB ... [--json]\n\n{verbs}\n\n"
+            "archmodel VERB --help says more.  Try: archmodel run llama-3.1-8b cloud --batch 16 --context 4096\n"
+            "Exit codes: 0 done, 1 model and hardware differ, 2 bad input or interrupted.\n")  # fmt: skip
+
+
+def _fail(text: str) -> int:
+    sys.stdout.flush()
+    print("\n".join(line if line.startswith("archmodel") else f"archmodel: {line}" for line in text.splitlines()), file=sys.stderr)
+    return BAD_INPUT
+
+
+def _interrupted() -> int:
+    code = _fail("interrupted by Ctrl-C; no file was changed, run the same command again (finished builds are kept)")
+    import threading
+
+    if threading.active_count() > 1 and threading.current_thread() is threading.main_thread() and not os.environ.get("PYTEST_CURRENT_TEST"):
+        os._exit(code)  # a simulation still runs in compiled code, and would keep the process alive
+    return code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

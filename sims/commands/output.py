@@ -1,0 +1,70 @@
+"""Where a verb's answer goes: standard output, or a file that is whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from archmodel.records.base import SpecError
+
+
+def check_writable(path: Path | None) -> None:
+    """Asked before the work starts.  Raises SpecError with the remedy when ``path`` could not be written."""
+    if path is None:
+        return
+    folder = path.parent
+    if path.is_dir():
+        raise SpecError(f"{path}: is a folder, expected the name of a file to write")
+    if not folder.exists():
+        raise SpecError(f"{path}: the folder {folder} does not exist; create it, or name another one")
+    if not folder.is_dir():
+        raise SpecError(f"{path}: {folder} is a file, expected a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise SpecError(f"{path}: the folder {folder} is not writable; name another one")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write beside ``path``, then move into place: what stands there is the old file or the whole new one."""
+    check_writable(path)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be written ({error.strerror}); name another folder") from error
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be written ({error.strerror}); name another folder") from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def dump(data: Any) -> str:
+    """JSON of an answer; NaN and infinity are refused, as no reader takes them."""
+    return json.dumps(data, indent=2, allow_nan=False) + "\n"
+
+
+def deliver(text: str, path: Path | None) -> None:
+    """``text`` to a file, named on standard error, or to standard output."""
+    if path is None:
+        sys.stdout.write(text)
+        return
+    write_whole(path, text)
+    print(f"wrote {path}", file=sys.stderr)
+
+
+def wants_json(path: Path | None, asked: bool) -> bool:
+    """Whether JSON was asked for, by ``--json`` or by the file's name."""
+    return asked or (path is not None and path.suffix == ".json")

@@ -1,0 +1,94 @@
+"""``archmodel run``: one stage of a model on a machine, at one of four fidelities, as a table or JSON."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archmodel.records.base import SpecError
+
+from .output import check_writable, deliver, dump, wants_json
+from .parser import Parser, one_of
+from .work import add_machine, add_output, add_work, graph_of, machine_of, names_of
+
+if TYPE_CHECKING:
+    from archmodel.records.graph import Graph
+    from archmodel.records.machine import Machine
+    from archmodel.records.mapping import Mapping
+    from archmodel.records.result import Result
+
+EXAMPLES = """examples:
+  archmodel run llama-3.1-8b cloud --stage prefill --tokens 2048
+  archmodel run mixtral-8x7b cloud --batch 16 --context 4096 --json
+  archmodel run llama-3.1-8b edge-npu --chunk 512,0 --decodes 4,1024
+  archmodel run --gemm 64,256,512 edge-npu --fidelity rtl --set memories.buffer.size="512 KiB"
+"""
+
+
+def add_arguments(parser: Parser) -> None:
+    parser.epilog = EXAMPLES
+    add_work(parser)
+    how = parser.add_argument_group("how")
+    how.add_argument("--fidelity", type=one_of("bound", "analytic", "cycle", "rtl"), default="analytic", metavar="F",
+                     help="bound (roofline), analytic (default), cycle (each Program in the cycle model), rtl (in Verilator too)")  # fmt: skip
+    how.add_argument("--mapping", type=Path, metavar="FILE", help="a mapping that `archmodel map -o FILE.yaml` wrote, instead of a search")
+    add_machine(parser)
+    add_output(parser, "write the answer there; a name that ends in .json gets JSON")
+
+
+def execute(given: argparse.Namespace) -> int:
+    """0, or 1 when hardware and model differ at fidelity rtl."""
+    model, machine_name = names_of(given, "run")
+    check_writable(given.output)
+    _check(given)
+    machine, graph = machine_of(machine_name, given.sets), graph_of(given, model)
+    mapping = _mapping(given, graph, machine)
+    result = _evaluate(given, graph, mapping, machine)
+    if wants_json(given.output, given.json):
+        from ..report.rows import to_json
+
+        deliver(dump(to_json(result, mapping)), given.output)
+    else:
+        from ..report.table import stage_table
+
+        deliver(stage_table(result, mapping, machine), given.output)
+    return 0
+
+
+def _check(given: argparse.Namespace) -> None:
+    """What the run will need, asked before it starts."""
+    if given.routing == "expected" and given.fidelity != "bound":
+        raise SpecError(f"--routing expected: a mean is no routing that can run, and --fidelity {given.fidelity} runs one; "
+                        "take --fidelity bound, or routing uniform, balanced or worst")  # fmt: skip
+    if given.fidelity == "rtl":
+        from ..cosim.build import check_tools
+
+        check_tools()
+
+
+def _mapping(given: argparse.Namespace, graph: Graph, machine: Machine) -> Mapping | None:
+    if given.mapping is not None:
+        from archmodel.load import read_yaml
+        from archmodel.records.base import from_plain
+        from archmodel.records.mapping import Mapping
+
+        found: Mapping = from_plain(Mapping, read_yaml(given.mapping))
+        return found
+    if given.fidelity == "bound":
+        return None
+    from archmodel import search
+
+    return search(graph, machine)  # type: ignore[no-any-return]
+
+
+def _evaluate(given: argparse.Namespace, graph: Graph, mapping: Mapping | None, machine: Machine) -> Result:
+    if given.fidelity == "rtl":
+        from ..cosim.evaluate import evaluate as confirm
+        from .waiting import interruptible
+
+        assert mapping is not None, "only the bound goes without a mapping"
+        return interruptible(lambda: confirm(graph, mapping, machine, seed=given.seed))
+    from archmodel import evaluate
+
+    return evaluate(graph, mapping, machine, given.fidelity)  # type: ignore[no-any-return]

@@ -1,0 +1,137 @@
+"""One table a stage, for people: operator groups by engine, a total, and the headlines below."""
+
+from __future__ import annotations
+
+from archmodel.records.machine import Machine
+from archmodel.records.mapping import Mapping
+from archmodel.records.result import OpResult, Result, weakest
+from archmodel.workload.operators import GROUPS
+
+from . import units
+from .grid import grid, lines
+from .rows import bytes_by_memory, energy_bounds, has_energy, power_w, provenance, tokens_per_joule, tokens_per_second
+
+COLUMNS = ("operators", "engine", ">cycles", ">time", ">energy", ">{memory} traffic", ">used", "bound by", "provenance")
+
+
+def stage_table(result: Result, mapping: Mapping | None, machine: Machine) -> str:
+    """The table of one stage and what follows from it."""
+    off_chip = sorted({engine.port for engine in machine.engines if engine.port})
+    columns = [name.format(memory="+".join(off_chip).upper()) for name in COLUMNS]
+    rows = [_row(group, engine, ops, off_chip) for (group, engine), ops in _grouped(result.ops)]
+    return grid(title(result), columns, [*rows, _total(result, off_chip)], last_is_total=True) + "\n" + headlines(result, mapping, machine)
+
+
+def title(result: Result) -> str:
+    """What ran where, in one line."""
+    tokens = {
+        "prefill": f"{result.batch:,} x {result.context:,} tokens",
+        "decode": f"batch {result.batch:,}, context {result.context:,}",
+        "mixed": f"{result.batch:,} sequences, {result.tokens:,} tokens",
+    }.get(result.stage, "")
+    work = result.model if result.stage == "gemm" else f"{result.model} {result.stage}, {tokens}"
+    return f"{work}, on {result.machine} at fidelity {result.fidelity}"
+
+
+def _grouped(ops: tuple[OpResult, ...]) -> list[tuple[tuple[str, str], list[OpResult]]]:
+    """Operators by group and engine, in the order of the model's dataflow."""
+    groups: dict[tuple[str, str], list[OpResult]] = {}
+    for op in ops:
+        groups.setdefault((op.group, op.engine), []).append(op)
+    place = {group: number for number, group in enumerate(GROUPS)}
+    return sorted(groups.items(), key=lambda item: (place.get(item[0][0], len(place)), item[0]))
+
+
+def _row(group: str, engine: str, ops: list[OpResult], off_chip: list[str]) -> list[str]:
+    cycles, hz = sum(op.cycles for op in ops), ops[0].clock_hz
+    priced = [op.energy.pj for op in ops if op.energy.provenance != "unknown" or op.energy.pj]
+    return [
+        group, engine, f"{cycles:,}", units.time(cycles / hz), units.energy(sum(priced)) if priced else "-",
+        _traffic(ops, off_chip), units.share(sum(op.ideal_cycles for op in ops), cycles), _bound_by(ops),
+        weakest([op.provenance for op in ops]),
+    ]  # fmt: skip
+
+
+def _traffic(ops: tuple[OpResult, ...] | list[OpResult], off_chip: list[str]) -> str:
+    moved = bytes_by_memory(ops)
+    return units.size(sum(moved.get(memory, 0) for memory in off_chip)) if moved else "-"
+
+
+def _bound_by(ops: tuple[OpResult, ...] | list[OpResult]) -> str:
+    """What decides most of the cycles."""
+    cycles: dict[str, int] = {}
+    for op in ops:
+        cycles[op.bound_by] = cycles.get(op.bound_by, 0) + op.cycles
+    return max(cycles, key=lambda name: cycles[name])
+
+
+def _total(result: Result, off_chip: list[str]) -> list[str]:
+    return [
+        "total", "", f"{result.cycles:,}", units.time(result.seconds),
+        units.energy(result.energy_pj) if has_energy(result) else "-", _traffic(result.ops, off_chip), "",
+        _bound_by(result.ops), result.provenance,
+    ]  # fmt: skip
+
+
+def headlines(result: Result, mapping: Mapping | None, machine: Machine) -> str:
+    """What a user asks first, each figure with its provenance and bounds."""
+    trust = provenance(result)
+    pairs = [("time", _time(result)), ("bound", _bound(result))]
+    if has_energy(result):
+        low, high = energy_bounds(result)
+        pairs.append(("energy", f"{units.energy(result.energy_pj)}, {power_w(result):,.3g} W, {tokens_per_joule(result):,.4g} tokens/J "
+                                f"({trust['energy']}; {_bounds(low, high)})"))  # fmt: skip
+    pairs.append(("area", f"{result.area_mm2:,.3g} mm2 of {machine.node_nm} nm ({trust['area']}), memory controllers not counted"))
+    if used := _used(result):
+        pairs.append(("used", used))
+    if result.resident and sum(size for _, size in result.resident):
+        pairs.append(("memory", _resident(result, machine)))
+    if mapping is not None and mapping.certificate is not None:
+        pairs.append(("mapping", _certificate(mapping)))
+    drawn = f", routing {result.routing} with seed {result.seed}" if result.routing != "none" else ""
+    pairs.append(("record", f"{result.record_hash[:16]}, archmodel {result.version}{drawn}"))
+    return lines(pairs + [("note", note) for note in result.notes])
+
+
+def _time(result: Result) -> str:
+    what = {"prefill": "to the first token, ", "decode": "per output token, ", "mixed": "per step, "}.get(result.stage, "")
+    rate = "" if result.stage == "gemm" else f"{tokens_per_second(result):,.5g} tokens/s "
+    macs = result.macs / result.seconds if result.seconds else 0.0
+    return f"{units.time(result.seconds)} {what}{rate}({result.provenance}), {units.count(2 * macs)}op/s in matrix products"
+
+
+def _bound(result: Result) -> str:
+    if not result.bound_seconds:
+        return "no roofline"
+    over = result.seconds / result.bound_seconds
+    if result.fidelity == "bound":
+        return "the roofline itself: no mapping is faster; energy is not priced at this fidelity"
+    return f"{over:,.3g} times the roofline's {units.time(result.bound_seconds)}"
+
+
+def _bounds(low: float | None, high: float | None) -> str:
+    if low is None and high is None:
+        return "bounds unknown"
+    ends = ["unknown" if end is None else units.energy(end) for end in (low, high)]
+    return f"from {ends[0]} to {ends[1]}"
+
+
+def _used(result: Result) -> str:
+    from .rows import utilisation
+
+    if result.fidelity == "bound":
+        return ""
+    return ", ".join(f"{engine} {100 * share:.3g} %" for engine, share in utilisation(result).items()) + " of peak over the stage"
+
+
+def _resident(result: Result, machine: Machine) -> str:
+    ports = sorted({engine.port for engine in machine.engines if engine.port})
+    parts = " + ".join(f"{units.size(size)} {'KV cache' if kind == 'kv' else kind + 's'}" for kind, size in result.resident if size)
+    return f"{parts} in {units.size(sum(machine.memory(port).size_bytes for port in ports))} of {', '.join(ports)}"
+
+
+def _certificate(mapping: Mapping) -> str:
+    proof = mapping.certificate
+    assert proof is not None
+    quality = "optimal" if not proof.gap else f"within {100 * proof.gap:.3g} % of the lower bound"
+    return f"{quality} in {proof.objective}, among {proof.space:,} mappings, {proof.evaluated:,} of them priced"

@@ -1,0 +1,40 @@
+"""Quantities as people read them: three or four digits and a unit."""
+
+from __future__ import annotations
+
+_TIME = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
+_ENERGY = ((1e12, "J"), (1e9, "mJ"), (1e6, "uJ"), (1e3, "nJ"), (1.0, "pJ"))
+_BYTES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
+_COUNT = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+
+
+def _scaled(value: float, units: tuple[tuple[float, str], ...]) -> str:
+    size, unit = next((pair for pair in units if abs(value) >= pair[0]), units[-1])
+    number = value / size
+    digits = 2 if number < 10 else 1 if number < 100 else 0
+    return f"{number:.{digits}f} {unit}".rstrip() if number else f"0 {unit}".rstrip()
+
+
+def time(seconds: float) -> str:
+    return _scaled(seconds, _TIME)
+
+
+def energy(picojoules: float) -> str:
+    return _scaled(picojoules, _ENERGY)
+
+
+def size(bytes_: float) -> str:
+    """Decimal bytes: 1 GB is 10**9."""
+    return _scaled(bytes_, _BYTES)
+
+
+def count(value: float) -> str:
+    return _scaled(value, _COUNT)
+
+
+def share(part: float, whole: float) -> str:
+    """A percentage, "-" of nothing."""
+    if not whole:
+        return "-"
+    percent = 100 * part / whole
+    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.1f} %"
