@@ -6,11 +6,11 @@ from . import __version__
 from .bound import bound_row, bound_seconds
 from .cost import Costs, Figure, default_costs, scaled, total
 from .engines import Work, engine_module
-from .legality import refuse_overflow, supports
+from .legality import refuse_overflow
 from .records.base import SpecError, record_hash
 from .records.graph import Graph
 from .records.machine import Machine
-from .records.mapping import Compute, Mapping, Node, leaf
+from .records.mapping import Mapping, Node, leaf
 from .records.result import OpResult, Result
 
 FIDELITIES = ("bound", "analytic", "cycle")
@@ -55,6 +55,9 @@ def _rows(graph: Graph, mapping: Mapping | None, machine: Machine, fidelity: str
     rows: dict[str, OpResult] = {}
     for engine in map(machine.engine, names):
         mine = tuple(einsums[name] for name in names[engine.name])
+        for einsum in mine:
+            if why := engine_module(engine).supports(graph, einsum, engine):
+                raise SpecError(f"mapping of {einsum.name}: {why}")
         rows |= engine_module(engine).evaluate(Work(graph, mine, trees, machine, engine, fidelity, costs))
     turned = []
     for turn in mapping.relayouts:

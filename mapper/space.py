@@ -68,6 +68,16 @@ def floor(work: Batch, hardware: Hardware, port: Port) -> Array:
     return _bound(work, hardware, port, ordered=False)
 
 
+def least(sizes: Sizes, requantise: bool, hardware: Hardware, port: Port) -> int:
+    """Cycles below which no tiling of a GEMM can be in any dataflow: one step that holds it whole, fit or not."""
+    flows = hardware.dataflows
+    extent = np.array([[sizes[ROLES[flow][role]] for flow in flows] for role in (L, I, Y)])
+    order = np.repeat(np.array([[L], [I], [Y]]), len(flows), axis=1)
+    flags = (np.array([flow == "os" for flow in flows]), np.array([flow == "is" for flow in flows]))
+    same = [np.full(len(flows), flag) for flag in (requantise, False)]
+    return int(floor(Batch(extent, extent, order, *flags, *same), hardware, port).min())
+
+
 def lower_bound(work: Batch, hardware: Hardware, port: Port) -> Array:
     """Cycles below which a mapping can't be: its exec commands alone, or its moves alone (their sum with one bank)."""
     return _bound(work, hardware, port, ordered=True)

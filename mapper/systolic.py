@@ -21,7 +21,7 @@ from archmodel.records.machine import Engine, Machine
 from archmodel.records.mapping import Relayout
 
 from .found import Found
-from .space import floor, grid, in_every_order, lower_bound, order_count
+from .space import floor, grid, in_every_order, least, lower_bound, order_count
 
 SEEDS = 12
 """Tilings of the lowest floor that are priced in every order first, for a best that prunes the rest."""
@@ -99,6 +99,8 @@ def choose(graph: Graph, einsum: Einsum, gemm: Gemm, where: Target) -> Choice:
             grain = max(quantum(flow, split, hardware) for flow in hardware.dataflows)
             sizes[split] = slice_size(sizes[split], copies, grain)
         rounds = -(-gemm.batch // copies) if split == "batch" else gemm.batch
+        if best and least(sizes, requantise, hardware, where.port) * rounds > best.cycles:
+            continue
         work = grid(sizes, requantise, hardware)
         found = cheapest(work, where, rounds, turns, best.cycles if best else None)
         size, evaluated = size + int(order_count(work).sum()), evaluated + found.evaluated

@@ -70,7 +70,8 @@ class Relayout:
 class Certificate:
     """What is proved of a mapping: no other of ``space`` mappings has fewer than ``lower_bound`` of ``objective``.
 
-    ``evaluated`` of them were priced exactly; the others' lower bounds exceed the best.  A sum over Einsums.
+    ``evaluated`` of them were priced exactly; the others' lower bounds exceed the best.  A sum over Einsums.  Ways to share
+    a product among copies that one bound rules out as a whole are not counted.
     """
 
     objective: str
