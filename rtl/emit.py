@@ -19,6 +19,7 @@ def emit(machine: Machine, engine: str | None = None) -> str:
         have = ", ".join(f"{e.name} ({e.type})" for e in machine.engines) or "none"
         raise SpecError(f"machine {machine.name}: no engine {engine or ''} that has RTL; it has: {have}".replace("  ", " "))
     chosen = able[0]
-    hardware = engine_records(chosen.type).resolve(chosen.params, machine.memory(chosen.buffer or "").size_bytes)
+    resolve = getattr(engine_records(chosen.type), "resolve", None)
+    hardware = resolve(chosen.params, machine.memory(chosen.buffer or "").size_bytes) if resolve else chosen.params
     verilog: str = import_module(f"{__package__}.{chosen.type}").emit(hardware)
     return verilog
