@@ -74,14 +74,14 @@ def simulator(verilog: str, waves: bool = False) -> Path:
     library = folder / "engine.so"
     if library.exists():
         return library
-    with _building(folder):
+    with building(folder):
         if not library.exists():  # else another process built it while this one waited
             _build_into(folder, verilog, waves)
     return library
 
 
 @contextmanager
-def _building(folder: Path) -> Iterator[None]:
+def building(folder: Path) -> Iterator[None]:
     """Hold the lock of one simulator, so that two processes don't build it twice."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
