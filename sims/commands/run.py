@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,15 @@ def execute(given: argparse.Namespace) -> int:
     _check(given)
     machine, graph = machine_of(machine_name, given.sets), graph_of(given, model)
     mapping = _mapping(given, graph, machine)
-    result = _evaluate(given, graph, mapping, machine)
+    try:
+        result = _evaluate(given, graph, mapping, machine)
+    except RuntimeError as error:
+        from ..cosim.evaluate import Mismatch
+
+        if not isinstance(error, Mismatch):
+            raise
+        print(error, file=sys.stderr)
+        return 1
     if wants_json(given.output, given.json):
         from ..report.rows import to_json
 

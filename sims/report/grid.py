@@ -16,16 +16,13 @@ def grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], last
     from rich.table import Table
 
     rule = box.Box("    \n    \n -- \n    \n -- \n -- \n    \n    \n", ascii=True)
-    table = Table(title=title, title_justify="left", title_style="bold", box=rule, show_edge=False, pad_edge=False, padding=(0, 1))
+    table = Table(title=title, title_justify="left", title_style="bold", box=rule, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for name in columns:
         table.add_column(name.removeprefix(">"), justify="right" if name.startswith(">") else "left", no_wrap=True)
     for number, row in enumerate(rows):
-        table.add_row(*row, end_section=last_is_total and number == len(rows) - 2, style="bold" if _is_total(last_is_total, number, rows) else "")
+        total = last_is_total and number == len(rows) - 1
+        table.add_row(*row, end_section=last_is_total and number == len(rows) - 2, style="bold" if total else "")
     return _drawn(table)
-
-
-def _is_total(last_is_total: bool, number: int, rows: Sequence[Sequence[str]]) -> bool:
-    return last_is_total and number == len(rows) - 1
 
 
 def _drawn(table: object) -> str:

@@ -11,7 +11,7 @@ from . import units
 from .grid import grid, lines
 from .rows import bytes_by_memory, energy_bounds, has_energy, power_w, provenance, tokens_per_joule, tokens_per_second
 
-COLUMNS = ("operators", "engine", ">cycles", ">time", ">energy", ">{memory} traffic", ">used", "bound by", "provenance")
+COLUMNS = ("operators", "engine", ">cycles", ">time", ">energy", ">{memory} traffic", ">util", "bound by", "provenance")
 
 
 def stage_table(result: Result, mapping: Mapping | None, machine: Machine) -> str:
@@ -79,15 +79,15 @@ def headlines(result: Result, mapping: Mapping | None, machine: Machine) -> str:
     pairs = [("time", _time(result)), ("bound", _bound(result))]
     if has_energy(result):
         low, high = energy_bounds(result)
-        pairs.append(("energy", f"{units.energy(result.energy_pj)}, {power_w(result):,.3g} W, {tokens_per_joule(result):,.4g} tokens/J "
-                                f"({trust['energy']}; {_bounds(low, high)})"))  # fmt: skip
+        rate = "" if result.stage == "gemm" else f", {tokens_per_joule(result):,.4g} tokens/J"
+        pairs.append(("energy", f"{units.energy(result.energy_pj)}, {power_w(result):,.3g} W{rate} ({trust['energy']}; {_bounds(low, high)})"))
     pairs.append(("area", f"{result.area_mm2:,.3g} mm2 of {machine.node_nm} nm ({trust['area']}), memory controllers not counted"))
     if used := _used(result):
-        pairs.append(("used", used))
+        pairs.append(("util", used))
     if result.resident and sum(size for _, size in result.resident):
         pairs.append(("memory", _resident(result, machine)))
     if mapping is not None and mapping.certificate is not None:
-        pairs.append(("mapping", _certificate(mapping)))
+        pairs.append(("mapping", certificate_line(mapping)))
     drawn = f", routing {result.routing} with seed {result.seed}" if result.routing != "none" else ""
     pairs.append(("record", f"{result.record_hash[:16]}, archmodel {result.version}{drawn}"))
     return lines(pairs + [("note", note) for note in result.notes])
@@ -130,7 +130,7 @@ def _resident(result: Result, machine: Machine) -> str:
     return f"{parts} in {units.size(sum(machine.memory(port).size_bytes for port in ports))} of {', '.join(ports)}"
 
 
-def _certificate(mapping: Mapping) -> str:
+def certificate_line(mapping: Mapping) -> str:
     proof = mapping.certificate
     assert proof is not None
     quality = "optimal" if not proof.gap else f"within {100 * proof.gap:.3g} % of the lower bound"

@@ -1,0 +1,98 @@
+"""The systolic array of a machine as it is simulated: in full, or scaled down with everything else kept in proportion."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from archmodel.memory.port import Port, port_of
+from archmodel.records.base import SpecError
+from archmodel.records.engines.systolic import Hardware, Params, resolve
+from archmodel.records.machine import Engine, Machine
+
+from ..cosim.jobs import Job, make_job
+
+BUILD_SECONDS = (14.0, 0.033)
+"""CPU seconds of generating and building: fixed, and per PE (measured 47 s at 32x32, on one core)."""
+PE_CYCLES_PER_SECOND = 40e6
+"""PEs times cycles that Verilator simulates in a second (measured 146,000 cycles/s at 16x16)."""
+
+
+@dataclass(frozen=True)
+class Array:
+    machine: Machine
+    engine: Engine
+    hardware: Hardware
+    port: Port
+    scaled_from: str = ""
+
+    @property
+    def largest(self) -> int:
+        """Extent up to which random sizes are drawn: more than two arrays' worth."""
+        return max(40, 5 * max(self.hardware.rows, self.hardware.cols) // 2)
+
+    @property
+    def build_seconds(self) -> float:
+        fixed, each = BUILD_SECONDS
+        return fixed + each * self.hardware.rows * self.hardware.cols
+
+    def run_seconds(self, jobs: Sequence[Job]) -> float:
+        """What the jobs will take, by the closed form (stalls not counted)."""
+        from archmodel.engines.systolic import price
+
+        cycles = sum(int(price(job.tiling, self.hardware, job.port).cycles[0]) for job in jobs)
+        return cycles * self.hardware.rows * self.hardware.cols / PE_CYCLES_PER_SECOND
+
+
+def array_of(machine: Machine, scale: Sequence[int] | None = None) -> Array:
+    """The first systolic engine of a machine, with ``scale`` rows and columns if given.  Raises SpecError without one."""
+    engine = machine.engine_of_type("systolic")
+    if engine is None:
+        have = ", ".join(f"{e.name} ({e.type})" for e in machine.engines) or "none"
+        raise SpecError(f"machine {machine.name}: no systolic engine, and only that has hardware to simulate; it has {have}")
+    full = f"{engine.params.rows}x{engine.params.cols}"
+    if scale is not None and tuple(scale) != (engine.params.rows, engine.params.cols):
+        machine = _scaled(machine, engine, scale[0], scale[1])
+        return _resolved(machine, machine.engine(engine.name), full)
+    return _resolved(machine, engine, "")
+
+
+def _resolved(machine: Machine, engine: Engine, scaled_from: str) -> Array:
+    hardware = resolve(engine.params, machine.memory(engine.buffer or "").size_bytes)
+    return Array(machine, engine, hardware, port_of(machine, engine), scaled_from)
+
+
+def _scaled(machine: Machine, engine: Engine, rows: int, cols: int) -> Machine:
+    """The machine with a smaller array: a buffer of at least as many words, a port as wide as still divides them."""
+    params: Params = engine.params
+    if rows > params.rows or cols > params.cols:
+        raise SpecError(f"--scale {rows}x{cols}: larger than the {params.rows}x{params.cols} array of {machine.name}; "
+                        "make a larger one with --set engines.NAME.rows=N")  # fmt: skip
+    small = replace(params, rows=rows, cols=cols, port_bytes=1)
+    port_bytes = math.gcd(params.port_bytes, *(bits * lanes // 8 for bits, lanes, _ in small.words()))
+    buffer = machine.memory(engine.buffer or "")
+    share = max(rows / params.rows, cols / params.cols)
+    smaller = replace(buffer, size_bytes=math.ceil(buffer.size_bytes * share))
+    changed = replace(engine, params=replace(small, port_bytes=port_bytes))
+    return replace(
+        machine, name=f"{machine.name} scaled to {rows}x{cols}",
+        memories=tuple(smaller if memory is buffer else memory for memory in machine.memories),
+        engines=tuple(changed if other is engine else other for other in machine.engines),
+    )  # fmt: skip
+
+
+def product_jobs(array: Array, sizes: Sequence[int], seed: int) -> list[tuple[str, Job]]:
+    """The Programs that one copy runs for C[m,n] = A[m,k] B[k,n] under the best mapping, with random data."""
+    from archmodel import search
+    from archmodel.workload.gemm import gemm_graph
+    from archmodel.workload.operators import Bits
+
+    from ..cosim.evaluate import distinct_tilings
+
+    m, n, k = sizes
+    params = array.engine.params
+    graph = gemm_graph(m, n, k, Bits(weight=params.weight_bits, activation=params.act_bits))
+    tilings = distinct_tilings(graph, search(graph, array.machine), array.machine)["gemm"]
+    return [(f"product {m}x{n}x{k}" + (f", slice {t.m}x{t.n}x{t.k}" if (t.m, t.n, t.k) != (m, n, k) else ""),
+             make_job(t, array.hardware, array.port, None, seed)) for t in tilings]  # fmt: skip

@@ -1,0 +1,108 @@
+"""``archmodel list``: the models and machines that have a name, with what follows from their descriptions."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from .output import check_writable, deliver, dump, wants_json
+from .parser import Parser, one_of
+from .work import add_output
+
+if TYPE_CHECKING:
+    from archmodel.records.machine import Machine
+    from archmodel.workload.model import Model
+
+
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument("what", type=one_of("models", "machines"), metavar="models|machines")
+    add_output(parser, "write the list there; a name that ends in .json gets JSON")
+
+
+def execute(given: argparse.Namespace) -> int:
+    check_writable(given.output)
+    plain, table = {"models": (_plain_models, _model_table), "machines": (_plain_machines, _machine_table)}[given.what]
+    deliver(dump(plain()) if wants_json(given.output, given.json) else table(), given.output)
+    return 0
+
+
+def _models() -> list[Model]:
+    from archmodel.workload.zoo import zoo_model, zoo_names
+
+    return [zoo_model(name) for name in zoo_names()]
+
+
+def _plain_models() -> dict[str, Any]:
+    """By name: every total, both conventions of active parameters among them, and where the figures come from."""
+    return {model.name: {**model.totals(), "source": model.source, "published": dict(model.published)} for model in _models()}
+
+
+def _model_table() -> str:
+    from ..report import units
+    from ..report.grid import grid, lines
+
+    columns = ("model", "attention", "feed-forward", ">layers", ">all", ">active", ">w/o input", ">KV bytes")
+    rows = [
+        [model.name, _attention(model), _feed_forward(model), str(model.layers + model.decoder_layers), units.count(model.params_total),
+         units.count(model.params_active_incl_embeddings), units.count(model.params_active_excl_input_embedding),
+         f"{model.kv_bytes_per_token(16):,}" if not model.encoder else "-"]
+        for model in _models()
+    ]  # fmt: skip
+    notes = [("active", "parameters that one token meets, with the input embedding and (w/o input) without it; all: every parameter"),
+             ("w", "window: tokens that a query attends in windowed layers"),
+             ("KV", "bytes of 16-bit cache that one token leaves in all layers"),
+             ("more", "list models --json has every count with its source; a config.json is as good as a name")]  # fmt: skip
+    return grid(f"{len(rows)} models", columns, rows) + "\n" + lines(notes)
+
+
+def _attention(model: Model) -> str:
+    if model.mla:
+        return "MLA"
+    kind = "MHA" if model.kv_heads == model.heads else "MQA" if model.kv_heads == 1 else f"GQA {model.heads}:{model.kv_heads}"
+    return f"{kind} w{model.window}" if model.window else kind
+
+
+def _feed_forward(model: Model) -> str:
+    if not model.experts:
+        return "gated" if model.gated else "plain"
+    return f"{model.topk} of {model.experts} experts" + (f" + {model.shared}" if model.shared else "")
+
+
+def _machines() -> list[Machine]:
+    from archmodel.load import list_machines, load_machine
+
+    return [load_machine(name) for name in list_machines()]
+
+
+def _plain_machines() -> dict[str, Any]:
+    from archmodel.records.base import to_plain
+
+    return {machine.name: to_plain(machine) for machine in _machines()}
+
+
+def _machine_table() -> str:
+    from ..report.grid import grid, lines
+
+    rows = [[machine.name, f"{machine.node_nm} nm", f"{machine.clocks[0].hz / 1e6:,.0f} MHz", _array(machine), *_memories(machine)]
+            for machine in _machines()]  # fmt: skip
+    sources = [(machine.name, machine.source) for machine in _machines()]
+    return grid(f"{len(rows)} machines", ("machine", "node", ">clock", "array", "buffer of each", "memory"), rows) + "\n" + lines(sources)
+
+
+def _array(machine: Machine) -> str:
+    engine = machine.engine_of_type("systolic")
+    if engine is None:
+        return "-"
+    copies = f"{engine.count} x " if engine.count > 1 else ""
+    return f"{copies}{engine.params.rows}x{engine.params.cols} {'/'.join(engine.params.dataflows)}"
+
+
+def _memories(machine: Machine) -> tuple[str, str]:
+    from ..report import units
+
+    engine = machine.engine_of_type("systolic")
+    if engine is None:
+        return "-", "-"
+    buffer, port = (machine.memory(name or "") for name in (engine.buffer, engine.port))
+    rate = f" at {units.size(port.bandwidth_bytes_per_second)}/s" if port.bandwidth_bytes_per_second else ""
+    return units.size(buffer.size_bytes), f"{units.size(port.size_bytes)} {port.technology}{rate}"

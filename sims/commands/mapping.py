@@ -1,0 +1,97 @@
+"""``archmodel map``: the best mapping of every matrix product, its loop trees, and the record itself."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from archmodel.records.base import SpecError
+
+from .output import check_writable, deliver, dump, wants_json
+from .parser import Parser, close_to
+from .work import add_machine, add_output, add_work, graph_of, machine_of, names_of
+
+if TYPE_CHECKING:
+    from archmodel.records.graph import Graph
+    from archmodel.records.mapping import Mapping
+
+    from ..report.trees import Mapped
+
+SHOWN = 24
+EXAMPLES = """examples:
+  archmodel map llama-3.1-8b cloud --stage prefill
+  archmodel map mixtral-8x7b cloud --batch 16 --product attn.q --explain
+  archmodel map --gemm 64,256,512 edge-npu -o gemm.yaml
+"""
+
+
+def add_arguments(parser: Parser) -> None:
+    parser.epilog = EXAMPLES
+    add_work(parser)
+    shown = parser.add_argument_group("what is shown")
+    shown.add_argument("--product", action="append", metavar="NAME", help="only this matrix product; may be repeated")
+    shown.add_argument("--explain", action="store_true", help="print the loop tree of each product that is shown")
+    shown.add_argument("--all", action="store_true", help=f"show all distinct products, not only the {SHOWN} that take longest")
+    add_machine(parser)
+    add_output(parser, "write the mapping there: FILE.yaml gets the record, which run --mapping reads; FILE.json gets JSON")
+
+
+def execute(given: argparse.Namespace) -> int:
+    model, machine_name = names_of(given, "map")
+    check_writable(given.output)
+    machine, graph = machine_of(machine_name, given.sets), graph_of(given, model)
+    from archmodel import evaluate, search
+
+    from ..report.trees import products
+
+    mapping = search(graph, machine)
+    result = evaluate(graph, mapping, machine)
+    items = _chosen(products(graph, mapping, machine, result), given.product)
+    if given.output is not None and given.output.suffix in (".yaml", ".yml"):
+        from archmodel.load import record_to_yaml
+
+        deliver(record_to_yaml(mapping), given.output)
+    elif wants_json(given.output, given.json):
+        deliver(dump(_plain(graph, mapping, items)), given.output)
+    else:
+        deliver(_text(graph, mapping, items, given), given.output)
+    return 0
+
+
+def _chosen(items: list[Mapped], wanted: list[str] | None) -> list[Mapped]:
+    if wanted is None:
+        return items
+    names = [item.einsum.name for item in items]
+    for name in wanted:
+        if name not in names:
+            raise SpecError(f"--product {name}: no such matrix product; {close_to(name, names[:40])}")
+    return [item for item in items if item.einsum.name in wanted]
+
+
+def _plain(graph: Graph, mapping: Mapping, items: list[Mapped]) -> dict[str, Any]:
+    from archmodel.records.base import record_hash, to_plain
+
+    from ..report.rows import certificate
+
+    return {
+        "model": graph.stage.model, "machine": mapping.machine, "stage": graph.stage.kind, "certificate": certificate(mapping.certificate),
+        "mapping_hash": record_hash(mapping), "products": [item.plain for item in items], "mapping": to_plain(mapping),
+    }  # fmt: skip
+
+
+def _text(graph: Graph, mapping: Mapping, items: list[Mapped], given: argparse.Namespace) -> str:
+    from ..report.grid import lines
+    from ..report.table import certificate_line
+    from ..report.trees import explain, mapping_table, merged
+
+    distinct = merged(items)
+    shown = distinct if given.all or given.product else distinct[:SHOWN]
+    others = len(graph.einsums) - sum(1 for einsum in graph.einsums if einsum.is_gemm)
+    text = mapping_table(f"{graph.name} on {mapping.machine}: {len(items)} matrix product{'s' * (len(items) > 1)}, {len(distinct)} distinct", shown)
+    if len(shown) < len(distinct):
+        text += f"... {len(distinct) - len(shown)} more that take less; --all shows them\n"
+    if given.explain:
+        text += "".join("\n" + explain(graph, item, mapping.relayouts) for item in shown)
+    pairs = [("mapping", certificate_line(mapping)), ("others", f"{others} elementwise operators, streamed without a choice"),
+             ("layouts", f"{len(mapping.relayouts)} changes of layout")]  # fmt: skip
+    return text + "\n" + lines(pairs)
