@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 from math import gcd, prod
 
@@ -52,8 +53,7 @@ def aim(hardware: Hardware, port: Port) -> Target:
     machine = load_machine("edge-npu")
     engine = machine.engine_of_type("systolic")
     assert engine is not None
-    where = target(machine, engine)
-    return Target(machine, engine, hardware, port, where.prices, where.vector)
+    return replace(target(machine, engine), hardware=hardware, port=port)
 
 
 def multiples(extent: int, grain: int) -> list[int]:

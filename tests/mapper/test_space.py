@@ -11,7 +11,7 @@ from archmodel.engines.systolic import price
 from archmodel.engines.systolic.closed_form import Batch
 from archmodel.engines.systolic.tiling import ROLES, ceil_div, quantum
 from archmodel.records.engines.systolic import Hardware
-from mapper.space import floor, grid, in_every_order, lower_bound, order_count, tiles
+from mapper.space import floor, grid, in_every_order, least, lower_bound, order_count, tiles
 
 from .helpers import every_mapping, generator, integers, multiples, random_hardware, random_port, smallest
 
@@ -119,9 +119,10 @@ def test_bounds_are_never_above_the_price(banks: int) -> None:
         work = work[rng.permutation(len(work))[:400]]
         work.init[:] = rng.random(len(work)) < 0.3
         cycles = price(work, array, port).cycles
-        bound, least = lower_bound(work, array, port), floor(work, array, port)
+        bound, lowest = lower_bound(work, array, port), floor(work, array, port)
         assert (bound <= cycles).all(), (shape, array, port)
-        assert (least <= bound).all(), (shape, array, port)
+        assert (lowest <= bound).all(), (shape, array, port)
+        assert least(shape, requantise, array, port) <= lowest.min(), (shape, array, port)
         priced, tight = priced + len(work), tight + int((bound > 0.9 * cycles).sum())
     assert priced > 10_000
     assert tight > priced / 4  # a bound of nothing would be no test
