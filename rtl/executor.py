@@ -30,7 +30,7 @@ class Folds(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         run = view("exec", self.command)
-        inner, outer = Signal(16), Signal(16)
+        inner, outer = Signal(16, name="inner"), Signal(16, name="outer")
         row_ends = Signal()
         m.d.comb += [row_ends.eq(inner == run.inner - 1), self.last.eq(row_ends & (outer == run.outer - 1)), self.again.eq(outer != 0)]
         for name in self.names:
@@ -69,7 +69,7 @@ class Executor(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m, hw = Module(), self.hardware
-        self.command, self.mode = Signal(INSTRUCTION_BYTES * 8), Signal()
+        self.command, self.mode = Signal(INSTRUCTION_BYTES * 8, name="command"), Signal(name="mode")
         self.run = view("exec", self.command)
         with m.If(self.issue):
             m.d.sync += self.command.eq(self.issued)
@@ -98,11 +98,11 @@ class Executor(wiring.Component):
     def _stream(self, m: Module, array: Array) -> Signal:
         """The slots; returns the pulse from which `_collect` counts: a fold's first X, or the cycle after its last."""
         hw, run = self.hardware, self.run
-        preloading, streaming, count = Signal(), Signal(), Signal(ADDRESS_BITS)
-        next_x, next_y = Signal(), Signal()
+        preloading, streaming, count = Signal(name="preloading"), Signal(name="streaming"), Signal(ADDRESS_BITS, name="count")
+        next_x, next_y = Signal(name="next_x"), Signal(name="next_y")
         xs = self._folds(m, "x_folds", "x", next_x)
         ys = self._folds(m, "y_folds", "y", next_y)
-        first, last, valid, slot_ends = Signal(), Signal(), Signal(), Signal()
+        first, last, valid, slot_ends = Signal(name="first"), Signal(name="last"), Signal(name="valid"), Signal(name="slot_ends")
         m.d.comb += [
             first.eq(streaming & (count == 0)), valid.eq(streaming & (count < run.t)), last.eq(streaming & (count == run.t - 1)),
             slot_ends.eq(Mux(streaming, (count >= run.t - 1) & (xs.last | (count >= hw.rows - 1)), preloading & (count == hw.rows - 1))),
@@ -126,13 +126,13 @@ class Executor(wiring.Component):
     def _collect(self, m: Module, array: Array, begin: Signal) -> None:
         """Reads Z a cycle ahead of the sums, adds, writes back."""
         hw, run = self.hardware, self.run
-        count, going, active, ends = Signal(ADDRESS_BITS), Signal(), Signal(), Signal()
+        count, going, active, ends = Signal(ADDRESS_BITS, name="count"), Signal(name="going"), Signal(name="active"), Signal(name="ends")
         zs = self._folds(m, "z_folds", "z", ends)
         length = Mux(self.mode, hw.rows, run.t)
         m.d.comb += [active.eq(begin | going), ends.eq(active & (count == length - 1)),
                      self.z_read.eq(active), self.z_address.eq(zs.z + count)]  # fmt: skip
         m.d.sync += [count.eq(Mux(ends, 0, count + active)), going.eq(active & ~ends)]
-        accumulate, complete = Signal(), Signal()
+        accumulate, complete = Signal(name="accumulate"), Signal(name="complete")
         m.d.sync += [
             self.z_write.eq(active), self.z_write_address.eq(self.z_address),
             accumulate.eq(Mux(zs.again, run.acc_rest, run.acc_first)), complete.eq(ends & zs.last),

@@ -34,7 +34,7 @@ class Rectangle(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         move = view("move", self.command)
-        memory_row, word_row = Signal(32), Signal(ADDRESS_BITS)
+        memory_row, word_row = Signal(32, name="memory_row"), Signal(ADDRESS_BITS, name="word_row")
         row_ends = Signal()
         m.d.comb += row_ends.eq(self.inner == move.inner - 1)
         with m.If(self.start):
@@ -69,13 +69,14 @@ class Loader(wiring.Component):
         command = Signal(INSTRUCTION_BYTES * 8)
         with m.If(self.issue):
             m.d.sync += command.eq(self.issued)
-        move, beats = view("move", command), Signal(LENGTH_BITS)
+        move, beats = view("move", command), Signal(LENGTH_BITS, name="beats")
         m.d.comb += beats.eq(Array([self.word_beats[name] for name in BUFFERS])[move.buffer])
         m.submodules.asked, m.submodules.arrived = asked, arrived = Rectangle(), Rectangle()
         for rectangle in (asked, arrived):
             m.d.comb += [rectangle.start.eq(self.issue), rectangle.command.eq(Mux(self.issue, self.issued, command)),
                          rectangle.base.eq(self.base), rectangle.beats.eq(beats)]  # fmt: skip
-        flying, beat, word_ends = Signal(range(hw.outstanding + 1)), Signal(LENGTH_BITS), Signal()
+        flying = Signal(range(hw.outstanding + 1))
+        beat, word_ends = Signal(LENGTH_BITS, name="beat"), Signal(name="word_ends")
         m.d.comb += [
             self.request.eq(asked.left & (flying < hw.outstanding)), self.address.eq(asked.memory), self.length.eq(beats),
             asked.advance.eq(self.request & self.accepted),
@@ -123,10 +124,10 @@ class Storer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m, hw = Module(), self.hardware
-        command, base = Signal(INSTRUCTION_BYTES * 8), Signal(32)
+        command, base = Signal(INSTRUCTION_BYTES * 8, name="command"), Signal(32, name="base")
         with m.If(self.issue):
             m.d.sync += [command.eq(self.issued), base.eq(self.base)]
-        move, beats = view("move", command), Signal(LENGTH_BITS)
+        move, beats = view("move", command), Signal(LENGTH_BITS, name="beats")
         m.d.comb += beats.eq(Mux(move.requantise, hw.beats("Q"), hw.beats("Z")))
         m.submodules.fetched, m.submodules.sent, m.submodules.answered = fetched, sent, answered = Rectangle(), Rectangle(), Rectangle()
         for rectangle in (fetched, sent, answered):
@@ -152,7 +153,7 @@ class Storer(wiring.Component):
 
     def _parameter_address(self, m: Module, move: Any, fetched: Rectangle) -> Signal:
         """P word of the Z word being read: that of its row, or, broadcast, the lane that its number says."""
-        lane, group = Signal(range(self.hardware.cols)), Signal(ADDRESS_BITS)
+        lane, group = Signal(range(self.hardware.cols), name="lane"), Signal(ADDRESS_BITS, name="group")
         with m.If(self.issue | (fetched.advance & (fetched.inner == move.inner - 1))):
             m.d.sync += [lane.eq(0), group.eq(0)]
         with m.Elif(fetched.advance):
@@ -163,9 +164,9 @@ class Storer(wiring.Component):
 
     def _pipeline(self, m: Module, move: Any, flows: Signal, left: Signal, lane: Signal) -> tuple[Signal, Signal]:
         """Read, multiply, round; all stages move together when ``flows``.  Returns the word held and whether there is one."""
-        has_data, has_product, full = Signal(), Signal(), Signal()
+        has_data, has_product, full = Signal(name="has_data"), Signal(name="has_product"), Signal(name="full")
         lane_now = Signal.like(lane)
-        word, raw = Signal(self.z_bits), Signal(self.z_bits)
+        word, raw = Signal(self.z_bits, name="word"), Signal(self.z_bits, name="raw")
         bits = 8 * OUTPUT_PARAMETER_BYTES
         own = [self.p_data[c * bits : (c + 1) * bits] for c in range(self.hardware.cols)]
         shared = Signal(bits)
@@ -183,7 +184,7 @@ class Storer(wiring.Component):
 
     def _send(self, m: Module, beats: Signal, sent: Rectangle, word: Signal, full: Signal) -> tuple[Signal, Signal]:
         """Beat by beat; returns the number of the beat offered and whether the word's last one is accepted."""
-        beat, sent_word = Signal(LENGTH_BITS), Signal()
+        beat, sent_word = Signal(LENGTH_BITS, name="beat"), Signal(name="sent_word")
         count = self.hardware.beats("Z")
         parts = [word[i * self.beat_bits : (i + 1) * self.beat_bits] for i in range(count)]
         m.d.comb += self.request_data.eq(Array(parts)[beat] if count > 1 else parts[0])

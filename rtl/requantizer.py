@@ -21,10 +21,11 @@ class Requantizer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         bias, multiplier = self.parameters[:32].as_signed(), self.parameters[32:63]
-        product, shift = Signal(signed(64)), Signal(6)
+        product, shift = Signal(signed(64), name="product"), Signal(6, name="shift")
         with m.If(self.enable):
             m.d.sync += [product.eq((self.value + bias) * multiplier), shift.eq(self.parameters[64:70])]
-        quotient, rest, unit, half = Signal(signed(64)), Signal(64), Signal(64), Signal(64)
+        quotient = Signal(signed(64))
+        rest, unit, half = Signal(64, name="rest"), Signal(64, name="unit"), Signal(64, name="half")
         rounded = Signal(signed(65))
         m.d.comb += [
             quotient.eq(product >> shift),

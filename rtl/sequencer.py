@@ -45,7 +45,7 @@ class Sequencer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        self.pc, self.busy = Signal(self.address), Signal()
+        self.pc, self.busy = Signal(self.address, name="pc"), Signal(name="busy")
         self.current = Array([Signal(32, name=f"register{r}") for r in range(self.registers)])
         instruction = self._memory(m)
         tokens = self._tokens(m)
@@ -105,8 +105,8 @@ class Sequencer(wiring.Component):
 
     def _flight(self, m: Module) -> None:
         """The command in flight: when it ends, and whom it then tells.  A sync ends in the cycle of its issue."""
-        age, finished, signals = Signal(range(MIN_CYCLES)), Signal(), Signal(len(UNITS))
-        sync, complete = Signal(), Signal()
+        age, finished, signals = Signal(range(MIN_CYCLES), name="age"), Signal(name="finished"), Signal(len(UNITS), name="signals")
+        sync, complete = Signal(name="sync"), Signal(name="complete")
         m.d.comb += [
             sync.eq(self.issue & (self.head.opcode == OPCODES["sync"])),
             complete.eq(self.busy & (finished | self.finished) & (age == MIN_CYCLES - 1)),

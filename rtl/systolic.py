@@ -118,7 +118,7 @@ class Systolic(wiring.Component):
         header = Array([Signal(WORD, name=f"header{i}") for i in range(3)])
         with m.If(self.program_write & (self.program_unit == HEADER)):
             m.d.sync += header[self.program_lane[:2]].eq(self.program_data)
-        mine, starts = Signal(), Signal()
+        mine, starts = Signal(name="mine"), Signal(name="starts")
         expected = hardware_id(self.hardware)
         m.d.comb += [mine.eq((header[0] == expected & 0xFFFFFFFF) & (header[1] == expected >> 32) & (header[2] == ISA_VERSION)),
                      starts.eq(self.start & self.done & mine)]  # fmt: skip
