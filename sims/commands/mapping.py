@@ -87,7 +87,8 @@ def _text(graph: Graph, mapping: Mapping, items: list[Mapped], given: argparse.N
     distinct = merged(items)
     shown = distinct if given.all or given.product else distinct[:SHOWN]
     others = len(graph.einsums) - sum(1 for einsum in graph.einsums if einsum.is_gemm)
-    text = mapping_table(f"{graph.name} on {mapping.machine}: {len(items)} matrix product{'s' * (len(items) > 1)}, {len(distinct)} distinct", shown)
+    title = f"{graph.name} on {mapping.machine}: {len(items)} matrix product{'s' * (len(items) > 1)}, {len(distinct)} distinct"
+    text = mapping_table(title, shown)
     if len(shown) < len(distinct):
         text += f"... {len(distinct) - len(shown)} more that take less; --all shows them\n"
     if given.explain:

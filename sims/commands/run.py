@@ -32,8 +32,8 @@ def add_arguments(parser: Parser) -> None:
     add_work(parser)
     how = parser.add_argument_group("how")
     how.add_argument("--fidelity", type=one_of("bound", "analytic", "cycle", "rtl"), default="analytic", metavar="F",
-                     help="bound (roofline), analytic (default), cycle (each Program in the cycle model), rtl (in Verilator too)")  # fmt: skip
-    how.add_argument("--mapping", type=Path, metavar="FILE", help="a mapping that `archmodel map -o FILE.yaml` wrote, instead of a search")
+                     help="bound (roofline), analytic (default), cycle (cycle model), rtl (Verilator as well)")  # fmt: skip
+    how.add_argument("--mapping", type=Path, metavar="FILE", help="a mapping that `map -o FILE.yaml` wrote, instead of a search")
     add_machine(parser)
     add_output(parser, "write the answer there; a name that ends in .json gets JSON")
 
@@ -88,7 +88,7 @@ def _mapping(given: argparse.Namespace, graph: Graph, machine: Machine) -> Mappi
         return None
     from archmodel import search
 
-    return search(graph, machine)  # type: ignore[no-any-return]
+    return search(graph, machine)
 
 
 def _evaluate(given: argparse.Namespace, graph: Graph, mapping: Mapping | None, machine: Machine) -> Result:
@@ -100,4 +100,4 @@ def _evaluate(given: argparse.Namespace, graph: Graph, mapping: Mapping | None, 
         return interruptible(lambda: confirm(graph, mapping, machine, seed=given.seed))
     from archmodel import evaluate
 
-    return evaluate(graph, mapping, machine, given.fidelity)  # type: ignore[no-any-return]
+    return evaluate(graph, mapping, machine, given.fidelity)

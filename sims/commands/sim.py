@@ -34,12 +34,13 @@ def add_arguments(parser: Parser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("machine", metavar="MACHINE", help="a machine of `list machines` or a YAML file")
     what = parser.add_argument_group("what runs")
-    what.add_argument("--programs", type=integer(0), metavar="N", help="random Programs, every second one at a port that stalls (default 100)")
+    what.add_argument("--programs", type=integer(0), metavar="N",
+                      help="random Programs, every second one at a port that stalls (default 100)")  # fmt: skip
     what.add_argument("--gemm", type=integers("M,N,K"), metavar="M,N,K", help="and this matrix product, mapped by the search")
     what.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of the first random Program, and of all data (default 0)")
     what.add_argument("--scale", type=integers("RxC", 2, "x"), metavar="RxC", help="a smaller array from the same generator")
     what.add_argument("--waves", type=Path, metavar="FILE.vcd",
-                      help="write the waveform of one Program, and run only that: the product of --gemm, else the first random one")  # fmt: skip
+                      help="run only one Program, that of --gemm or a random one, and write its waveform")  # fmt: skip
     what.add_argument("--yes", action="store_true", help="go ahead although it takes long")
     add_machine(parser)
     add_output(parser, "write the answer there; a name that ends in .json gets JSON")

@@ -17,7 +17,7 @@ def interruptible(call: Callable[[], T]) -> T:
     def work() -> None:
         try:
             found.append(call())
-        except BaseException as error:  # noqa: BLE001 - raised again in the main thread
+        except BaseException as error:
             failed.append(error)
 
     thread = threading.Thread(target=work, daemon=True)

@@ -26,7 +26,7 @@ def add_work(parser: Parser) -> None:
                         help="a model of `list models` or a config.json; a machine of `list machines` or a YAML file")  # fmt: skip
     work = parser.add_argument_group("what runs")
     work.add_argument("--stage", type=one_of("prefill", "decode", "mixed"), metavar="S",
-                      help="prefill, decode or mixed; default: mixed with --chunk or --decodes, prefill with --tokens, else decode")  # fmt: skip
+                      help="prefill, decode, mixed; default mixed with --chunk, --decodes; prefill with --tokens; else decode")  # fmt: skip
     work.add_argument("--batch", type=integer(1), metavar="N", help="sequences (default 1)")
     work.add_argument("--context", type=integer(0), metavar="N", help=f"cached tokens of a decode (default {CONTEXT})")
     work.add_argument("--tokens", type=integer(1), metavar="N", help=f"tokens of each prompt of a prefill (default {TOKENS})")
@@ -78,7 +78,8 @@ def graph_of(given: argparse.Namespace, model: str) -> Graph:
 
         if extra := next((name for name in MODEL_OPTIONS if getattr(given, name) is not None), None):
             raise SpecError(f"--{extra} belongs to a model, and --gemm is one product; leave one of them out")
-        return gemm_graph(*given.gemm, bits)
+        m, n, k = given.gemm
+        return gemm_graph(m, n, k, bits)
     from archmodel.workload.zoo import find_model
 
     return _stage(given, find_model(model), {"bits": bits, "routing": given.routing or "uniform", "seed": given.seed})

@@ -71,15 +71,11 @@ def agreement_text(found: Agreement) -> str:
     hardware = found.hardware
     pairs = [
         ("machine", found.machine),
-        ("array", f"{found.label} ({', '.join(hardware.dataflows)}; {hardware.x_bits}x{hardware.y_bits} bits), generated and run in Verilator"),
+        ("array", f"{found.label} ({', '.join(hardware.dataflows)}; {hardware.x_bits}x{hardware.y_bits} bits), generated, in Verilator"),
     ]
     pairs += [_product(item) for item in found.compared if item.name != "random"]
-    drawn = [item for item in found.compared if item.name == "random"]
-    if drawn:
-        equal = [item for item in drawn if not item.failures]
-        stalled = sum(item.stalled for item in drawn)
-        pairs.append(("random", f"{len(equal):,} of {len(drawn):,} Programs equal, seeds {drawn[0].seed} to {drawn[-1].seed}, {stalled} with a "
-                                f"stalling port: {sum(i.cycles for i in equal):,} cycles, {sum(i.commands for i in equal):,} commands"))  # fmt: skip
+    if drawn := [item for item in found.compared if item.name == "random"]:
+        pairs.append(("random", _random(drawn)))
     pairs.append(("verdict", _verdict(found)))
     pairs.append(("took", f"{found.build_seconds:.1f} s to build or find the simulator, {found.run_seconds:.1f} s to run"))
     if found.waves:
@@ -90,6 +86,13 @@ def agreement_text(found: Agreement) -> str:
 def _product(item: Compared) -> tuple[str, str]:
     said = "DIFFERS in " + ", ".join(item.failures) if item.failures else "equal"
     return "product", f"{item.name.removeprefix('product ')}: {said}, {item.cycles:,} cycles, {item.commands:,} commands"
+
+
+def _random(drawn: list[Compared]) -> str:
+    equal = [item for item in drawn if not item.failures]
+    cycles, commands = (sum(getattr(item, name) for item in equal) for name in ("cycles", "commands"))
+    return (f"{len(equal):,} of {len(drawn):,} Programs equal, seeds {drawn[0].seed} to {drawn[-1].seed}, "
+            f"{sum(item.stalled for item in drawn)} with a stalling port: {cycles:,} cycles, {commands:,} commands")  # fmt: skip
 
 
 def _verdict(found: Agreement) -> str:

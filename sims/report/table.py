@@ -80,8 +80,9 @@ def headlines(result: Result, mapping: Mapping | None, machine: Machine) -> str:
     if has_energy(result):
         low, high = energy_bounds(result)
         rate = "" if result.stage == "gemm" else f", {tokens_per_joule(result):,.4g} tokens/J"
-        pairs.append(("energy", f"{units.energy(result.energy_pj)}, {power_w(result):,.3g} W{rate} ({trust['energy']}; {_bounds(low, high)})"))
-    pairs.append(("area", f"{result.area_mm2:,.3g} mm2 of {machine.node_nm} nm ({trust['area']}), memory controllers not counted"))
+        spent = f"{units.energy(result.energy_pj)}, {power_w(result):#.3g} W{rate}"
+        pairs.append(("energy", f"{spent} ({trust['energy']}; {_bounds(low, high)})"))
+    pairs.append(("area", f"{result.area_mm2:#.3g} mm2 of {machine.node_nm} nm ({trust['area']}), memory controllers not counted"))
     if used := _used(result):
         pairs.append(("util", used))
     if result.resident and sum(size for _, size in result.resident):
@@ -121,7 +122,7 @@ def _used(result: Result) -> str:
 
     if result.fidelity == "bound":
         return ""
-    return ", ".join(f"{engine} {100 * share:.3g} %" for engine, share in utilisation(result).items()) + " of peak over the stage"
+    return ", ".join(f"{engine} {100 * share:#.3g} %" for engine, share in utilisation(result).items()) + " of peak over the stage"
 
 
 def _resident(result: Result, machine: Machine) -> str:
