@@ -20,7 +20,18 @@ from archmodel.records.machine import Machine
 from mapper.space import grid, in_every_order, order_count
 from mapper.systolic import cheapest, choose, target
 
-from .helpers import aim, best_of, edge, every_mapping, gemm_graph, gemm_of, generator, integers, random_hardware, random_port
+from .helpers import (
+    aim,
+    best_of,
+    edge,
+    every_mapping,
+    gemm_graph,
+    gemm_of,
+    generator,
+    integers,
+    random_hardware,
+    random_port,
+)
 
 TIMING = Path(__file__).parents[2] / "docs" / "timing.md"
 Case = tuple[dict[str, int], bool, Hardware]
