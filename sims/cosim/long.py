@@ -1,0 +1,94 @@
+"""Fresh random hardware and Programs until the time is up: ``python -m sims.cosim.long --seconds 3600 --seed 1``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from math import gcd
+
+import numpy as np
+
+from archmodel.records.base import SpecError
+from archmodel.records.engines.systolic import Hardware
+
+from .build import check_tools
+from .crosscheck import Agreement, crosscheck, random_jobs
+
+PROGRAMS, WILD = 400, 40
+SIDES = (2, 3, 4, 6, 8, 12, 16)
+FLOWS = (("ws",), ("is",), ("os",), ("is", "ws"), ("os", "ws"), ("is", "os", "ws"))
+Rng = np.random.Generator
+
+
+def random_hardware(rng: Rng) -> Hardware:
+    """Hardware of any shape up to 16x16 and 100 PEs, with buffers from the smallest that work."""
+    while True:
+        rows, cols = (int(side) for side in rng.choice(SIDES, 2))
+        flows = FLOWS[rng.integers(len(FLOWS))]
+        x_bits, y_bits = _widths(flows, rng)
+        port = _port_bytes(rows * x_bits, cols * y_bits, cols * 8, rng)
+        if rows * cols <= 100 and port:
+            break
+    words = [int(rng.integers(rows, 12 * rows + 1)) for _ in range(3)]
+    return Hardware(rows, cols, flows, x_bits, y_bits, port, int(rng.integers(1, 33)), int(rng.integers(1, 3)), *words,
+                    int(rng.integers(1, 9)), 512)  # fmt: skip
+
+
+def _widths(flows: tuple[str, ...], rng: Rng) -> tuple[int, int]:
+    """Bits of X and Y: int8 weights, or int4 ones where the dataflows agree on which operand they are."""
+    if rng.integers(2) or ("is" in flows and len(flows) > 1):
+        return 8, 8
+    return (4, 8) if flows == ("is",) else (8, 4)
+
+
+def _port_bytes(x_bits: int, y_bits: int, q_bits: int, rng: Rng) -> int:
+    """A width that divides every word; 0 where a word is no whole number of bytes."""
+    if x_bits % 8 or y_bits % 8:
+        return 0
+    whole = gcd(x_bits, y_bits, q_bits) // 8
+    return int(rng.choice([size for size in range(1, whole + 1) if whole % size == 0]))
+
+
+def _line(number: int, hw: Hardware, found: Agreement) -> str:
+    shape = f"{hw.rows}x{hw.cols} {'+'.join(hw.dataflows)} int{hw.x_bits}xint{hw.y_bits}"
+    port = f"port {hw.port_bytes} B, {hw.outstanding} in flight, {hw.banks} bank{'s' if hw.banks > 1 else ''}"
+    return (f"{number:4}  {shape:24} {port:34} {found.programs:5} Programs and {found.wild:3} wild, {found.cycles:9} cycles "
+            f"{'equal' if found.equal else 'DIFFER'}")  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when everything agreed, 1 at the first mismatch, 2 where nothing can be built."""
+    parser = argparse.ArgumentParser(prog="python -m sims.cosim.long", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3600.0)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args(arguments)
+    try:
+        check_tools()
+        return _until(time.monotonic() + given.seconds, given.seed)
+    except SpecError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; everything printed so far was equal", file=sys.stderr)
+        return 2
+
+
+def _until(deadline: float, seed: int) -> int:
+    rng, number, programs, wild, cycles = np.random.Generator(np.random.PCG64(seed)), 0, 0, 0, 0
+    while time.monotonic() < deadline:
+        hardware, first = random_hardware(rng), int(rng.integers(1 << 40))
+        found = crosscheck(hardware, random_jobs(hardware, range(first, first + PROGRAMS)), range(first, first + WILD),
+                           deadline=deadline)  # fmt: skip
+        number, programs, wild, cycles = number + 1, programs + found.programs, wild + found.wild, cycles + found.cycles
+        print(_line(number, hardware, found), flush=True)
+        if not found.equal:
+            print(found.report)
+            return 1
+    print(f"seed {seed}: {programs} Programs and {wild} wild ones on {number} configurations, {cycles} simulated cycles, all equal")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
