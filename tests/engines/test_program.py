@@ -1,0 +1,171 @@
+"""Programs: canonical bytes, round trips, and refusal of everything that is not one."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archmodel.engines.systolic import Bases, Tiling, lower, run
+from archmodel.memory.port import Port
+from archmodel.records.base import SpecError
+from archmodel.records.engines.systolic import DATAFLOWS, LAYOUTS, OPCODES, Hardware, decode, instruction
+from archmodel.records.program import INSTRUCTION_BYTES, Program, fingerprint, from_bytes, hardware_id, pack, to_bytes, unpack
+
+HARDWARE = Hardware(4, 4, tuple(sorted(DATAFLOWS)), 8, 8, 4, 16, 2, 48, 48, 72, 4, 512)
+TILING = Tiling(9, 10, 11, 4, 4, 8, "ws", ("n", "k", "m"), requantise=True)
+BASES = Bases(1, 2, 3, 4, 5)
+PROGRAM = lower(TILING, HARDWARE, BASES)
+DATA = to_bytes(PROGRAM)
+PORT = Port(10, 2)
+HALT = instruction("halt")
+
+
+def test_a_program_is_read_back_unchanged() -> None:
+    assert from_bytes(DATA) == PROGRAM
+    assert to_bytes(from_bytes(DATA)) == DATA
+
+
+@given(st.lists(st.binary(max_size=4).map(lambda b: b.ljust(1, b"\1") * 32), min_size=1, max_size=5), st.integers(0, 2**16 - 1))
+def test_any_streams_survive_the_round_trip(streams: list[bytes], isa: int) -> None:
+    program = Program("systolic", isa, hardware_id(HARDWARE), tuple(streams))
+    assert from_bytes(to_bytes(program)) == program
+
+
+@given(st.integers(0, len(DATA) - 1))
+def test_truncated_bytes_are_refused(length: int) -> None:
+    with pytest.raises(SpecError, match="^program: "):
+        from_bytes(DATA[:length])
+
+
+@given(st.binary(max_size=200))
+def test_bytes_of_something_else_are_refused(data: bytes) -> None:
+    with pytest.raises(SpecError, match="^program: it does not begin with the magic AMPG"):
+        from_bytes(b"X" + data)
+
+
+@given(st.integers(0, 27), st.integers(1, 255))
+def test_a_damaged_head_never_gives_the_same_program(at: int, flip: int) -> None:
+    damaged = bytearray(DATA)
+    damaged[at] ^= flip
+    try:
+        assert from_bytes(bytes(damaged)) != PROGRAM
+    except SpecError as error:
+        assert str(error).startswith("program: ")
+
+
+def test_unknown_versions_name_what_was_expected() -> None:
+    later = DATA[:4] + struct.pack("<H", 2) + DATA[6:]
+    with pytest.raises(SpecError, match=r"^program: format version 2, expected 1$"):
+        from_bytes(later)
+    with pytest.raises(SpecError, match=r"^program: for engine systolic ISA 2, expected systolic ISA 1$"):
+        run(replace(PROGRAM, isa=2), HARDWARE, PORT)
+    with pytest.raises(SpecError, match=r"^program: for engine vector ISA 1, expected systolic ISA 1$"):
+        run(replace(PROGRAM, engine="vector"), HARDWARE, PORT)
+
+
+def test_a_program_of_other_hardware_is_refused() -> None:
+    other = replace(HARDWARE, outstanding=15)
+    with pytest.raises(SpecError, match=r"^program: it was made for other hardware parameters; lower the mapping again$"):
+        run(PROGRAM, other, PORT)
+
+
+def test_a_program_too_long_for_its_sequencers_is_refused() -> None:
+    small = replace(HARDWARE, program_words=16)
+    with pytest.raises(SpecError, match=r"^lower: \d+ instructions for the load unit, and its sequencer holds 16; raise program_words$"):
+        lower(Tiling(40, 40, 40, 4, 4, 4, requantise=True), small, BASES)
+    long = Program("systolic", 1, hardware_id(small), (HALT * 17, HALT, HALT))
+    with pytest.raises(SpecError, match=r"^program: streams of \[17, 1, 1\] instructions, expected three of at most 16$"):
+        run(long, small, PORT)
+
+
+def test_streams_are_whole_instructions() -> None:
+    with pytest.raises(SpecError, match=r"^program: a stream is not a whole number of 32-byte instructions$"):
+        Program("systolic", 1, 0, (b"\0" * 33,))
+
+
+@pytest.mark.parametrize("name", OPCODES)
+@given(data=st.data())
+def test_every_instruction_is_decoded_as_it_was_encoded(name: str, data: st.DataObject) -> None:
+    fields = {field: data.draw(st.integers(0, 2**bits - 1)) for field, bits in LAYOUTS[name] if field != "opcode"}
+    assert decode(instruction(name, **fields)) == (name, {"opcode": OPCODES[name], **fields})
+
+
+def test_a_layout_holds_less_than_an_instruction() -> None:
+    assert all(sum(bits for _, bits in layout) <= 8 * INSTRUCTION_BYTES for layout in LAYOUTS.values())
+
+
+def test_a_value_that_does_not_fit_its_field_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"^program: field t is 1048576, which does not fit 20 bits$"):
+        instruction("exec", t=1 << 20)
+    with pytest.raises(SpecError, match=r"^program: field a is -9, which does not fit 4 bits$"):
+        pack((("a", 4),), {"a": -9})
+    with pytest.raises(SpecError, match=r"^program: sync has no field 'stride'$"):
+        instruction("sync", stride=1)
+
+
+def test_negative_values_are_twos_complement() -> None:
+    assert unpack((("a", 4), ("b", 4)), pack((("a", 4), ("b", 4)), {"a": -1, "b": -8})) == {"a": 15, "b": 8}
+
+
+def test_bits_without_meaning_are_refused() -> None:
+    with pytest.raises(SpecError, match=r"^program: an instruction has bits set beyond its last field$"):
+        decode(HALT[:31] + b"\1")
+    with pytest.raises(SpecError, match=r"^program: opcode 9 is not one of ISA version 1$"):
+        decode(b"\x09" + bytes(31))
+
+
+def test_the_same_input_gives_the_same_bytes_in_any_process() -> None:
+    script = (
+        "from tests.engines.test_program import PROGRAM; from archmodel.records.program import fingerprint; print(fingerprint(PROGRAM))"
+    )
+    for seed in ("0", "1", "4242"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
+        assert done.stdout.strip() == fingerprint(PROGRAM)
+
+
+def _program(*streams: bytes) -> Program:
+    return Program("systolic", 1, hardware_id(HARDWARE), streams)
+
+
+@pytest.mark.parametrize(
+    ("streams", "text"),
+    [
+        ((instruction("sync", wait=2) + HALT, HALT, HALT), "deadlock, the load unit waits for a token that never comes"),
+        (
+            (instruction("sync", wait=2, signal=2) + HALT, instruction("sync", wait=1, signal=1) + HALT, HALT),
+            "deadlock, the load and exec unit waits for a token that never comes",
+        ),
+        ((instruction("sync"), HALT, HALT), "a stream runs past its end, expected a halt"),
+        ((instruction("end") + HALT, HALT, HALT), "an end without its loop"),
+        (
+            (instruction("loop") + instruction("sync") + instruction("end") + HALT, HALT, HALT),
+            "a loop of 0 at depth 0, expected at least 1 and at most 4 deep",
+        ),
+        (
+            (instruction("loop", count=1) * 5 + instruction("sync") + instruction("end") * 5 + HALT, HALT, HALT),
+            "a loop of 1 at depth 4, expected at least 1 and at most 4 deep",
+        ),
+    ],
+)
+def test_a_program_that_cannot_end_is_refused(streams: tuple[bytes, ...], text: str) -> None:
+    with pytest.raises(SpecError, match=f"^program: {text}$"):
+        run(_program(*streams), HARDWARE, PORT)
+
+
+def test_moves_and_folds_beyond_memory_or_buffer_are_refused() -> None:
+    memory = np.zeros(64, dtype=np.uint8)
+    far = instruction("move", inner=1, outer=1, base=16) + HALT
+    with pytest.raises(SpecError, match=r"^program: a move reaches byte 67 of a memory of 64 bytes$"):
+        run(_program(far, HALT, HALT), HARDWARE, PORT, memory)
+    deep = instruction("move", inner=1, outer=1, sram=48) + HALT
+    with pytest.raises(SpecError, match=r"^program: a command reaches word 48 of X, which has 48 words a bank$"):
+        run(_program(deep, HALT, HALT), HARDWARE, PORT, memory)
