@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,28 @@ def test_arguments_broadcast() -> None:
     found = scale_sim_cycles(np.array([64, 512]), 64, 64, 32, 32, np.array([["ws"], ["os"], ["is"]]))
     assert found.shape == (3, 2)
     assert found[:, 0].tolist() == [631, 503, 631]
+
+
+def table() -> list[str]:
+    """The rows of the table in docs/timing.md: every run, what SCALE-Sim prints, what our hardware takes, and why."""
+    lines = ["| m x n x k | array | dataflow | folds | SCALE-Sim prints | count | drain | overlap | our hardware |",
+             "|---|---|---|---:|---:|---:|---:|---:|---:|"]  # fmt: skip
+    for m, n, k, rows, cols, cycles in PRINTED + COUNTED:
+        for flow in ("ws", "is", "os"):
+            l_size, t, y_size = {"ws": (k, m, n), "is": (k, n, m), "os": (m, k, n)}[flow]
+            folds, drain = -(-l_size // rows) * -(-y_size // cols), rows if flow == "os" else 0
+            overlap = (folds - 1) * (2 * rows - drain + cols - 2 + t - max(rows, t))
+            printed = cycles[flow] - ((m, n, k, rows, cols, cycles) in COUNTED)
+            ours = int(stall_free_cycles(m, n, k, rows, cols, flow))
+            assert ours == printed + 4 + drain - overlap
+            figures = (f"{folds:,}", f"{printed:,}", "+4", f"+{drain}", f"-{overlap:,}", f"{ours:,}")
+            lines.append(f"| {m} x {n} x {k} | {rows}x{cols} | {flow} | " + " | ".join(figures) + " |")
+    return lines
+
+
+def test_the_table_in_the_docs_is_what_the_code_says() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "timing.md").read_text()
+    assert "\n".join(table()) in text
 
 
 def hardware(rows: int, cols: int, flow: str) -> Hardware:

@@ -87,7 +87,7 @@ def test_tiles_outside_the_space() -> None:
     """How much is lost by taking of each trip count only the smallest tile: docs/timing.md says what is found here."""
     rng, losses = generator(7), []
     while len(losses) < 300:
-        shape, requantise, hardware = case(rng, 300)
+        shape, requantise, hardware = case(rng, 100)
         work = every_mapping(shape, requantise, hardware, all_tiles=True)
         if not 0 < len(work) < 60_000:
             continue
