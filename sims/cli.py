@@ -84,12 +84,9 @@ def _fail(text: str) -> int:
 
 
 def _interrupted() -> int:
-    code = _fail("interrupted by Ctrl-C; no file was changed, run the same command again (finished builds are kept)")
-    import threading
+    from .commands.waiting import left_with
 
-    if threading.active_count() > 1 and threading.current_thread() is threading.main_thread() and not os.environ.get("PYTEST_CURRENT_TEST"):
-        os._exit(code)  # a simulation still runs in compiled code, and would keep the process alive
-    return code
+    return left_with(_fail("interrupted by Ctrl-C; no file was changed, run the same command again (finished builds are kept)"))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,9 @@ def main() -> int:
         print(f"archmodel: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("archmodel: interrupted by Ctrl-C; run it again, finished builds are kept", file=sys.stderr)
+        from .commands.waiting import left_with
+
+        return left_with(2)
     return 2
 
 

@@ -13,6 +13,9 @@ from .rows import bytes_by_memory, energy_bounds, has_energy, power_w, provenanc
 
 COLUMNS = ("operators", "engine", ">cycles", ">time", ">energy", ">{memory} traffic", ">util", "bound by", "provenance")
 
+WHOLE = "memory"
+"""What the bound calls all memory behind the engines' ports."""
+
 
 def stage_table(result: Result, mapping: Mapping | None, machine: Machine) -> str:
     """The table of one stage and what follows from it."""
@@ -54,7 +57,7 @@ def _row(group: str, engine: str, ops: list[OpResult], off_chip: list[str]) -> l
 
 def _traffic(ops: tuple[OpResult, ...] | list[OpResult], off_chip: list[str]) -> str:
     moved = bytes_by_memory(ops)
-    return units.size(sum(moved.get(memory, 0) for memory in off_chip)) if moved else "-"
+    return units.size(sum(size for memory, size in moved.items() if memory in off_chip or memory == WHOLE)) if moved else "-"
 
 
 def _bound_by(ops: tuple[OpResult, ...] | list[OpResult]) -> str:
@@ -79,7 +82,7 @@ def headlines(result: Result, mapping: Mapping | None, machine: Machine) -> str:
     pairs = [("time", _time(result)), ("bound", _bound(result))]
     if has_energy(result):
         low, high = energy_bounds(result)
-        rate = "" if result.stage == "gemm" else f", {tokens_per_joule(result):,.4g} tokens/J"
+        rate = "" if result.stage == "gemm" else f", {units.number(tokens_per_joule(result))} tokens/J"
         spent = f"{units.energy(result.energy_pj)}, {power_w(result):#.3g} W{rate}"
         pairs.append(("energy", f"{spent} ({trust['energy']}; {_bounds(low, high)})"))
     pairs.append(("area", f"{result.area_mm2:#.3g} mm2 of {machine.node_nm} nm ({trust['area']}), memory controllers not counted"))
@@ -96,7 +99,7 @@ def headlines(result: Result, mapping: Mapping | None, machine: Machine) -> str:
 
 def _time(result: Result) -> str:
     what = {"prefill": "to the first token, ", "decode": "per output token, ", "mixed": "per step, "}.get(result.stage, "")
-    rate = "" if result.stage == "gemm" else f"{tokens_per_second(result):,.5g} tokens/s "
+    rate = "" if result.stage == "gemm" else f"{units.number(tokens_per_second(result))} tokens/s "
     macs = result.macs / result.seconds if result.seconds else 0.0
     return f"{units.time(result.seconds)} {what}{rate}({result.provenance}), {units.count(2 * macs)}op/s in matrix products"
 

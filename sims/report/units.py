@@ -32,6 +32,13 @@ def count(value: float) -> str:
     return _scaled(value, _COUNT)
 
 
+def number(value: float | None) -> str:
+    """Four digits, thousands apart; "-" where there is none."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:#.4g}"
+
+
 def share(part: float, whole: float) -> str:
     """A percentage, "-" of nothing."""
     if not whole:
