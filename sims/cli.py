@@ -6,9 +6,13 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from archmodel import __version__
 from archmodel.records.base import SpecError
+
+if TYPE_CHECKING:
+    from .commands.parser import Parser
 
 VERBS = {
     "run": ("run", "one stage of a model on a machine: time, energy, traffic, bottleneck"),
@@ -44,14 +48,14 @@ def _dispatch(words: list[str]) -> int:
     if words[0] in ("-V", "--version"):
         print(f"archmodel {__version__}")
         return 0
-    from .commands.parser import Parser, close_to
-
     if words[0] not in VERBS:
+        from .commands.parser import close_to
+
         what = "option" if words[0].startswith("-") else "verb"
         raise SpecError(f"archmodel: no {what} {words[0]!r}; {close_to(words[0], tuple(VERBS))}")
     file, text = VERBS[words[0]]
     verb = import_module(f".commands.{file}", __package__)
-    parser = _parser(Parser, words[0], text)
+    parser = _parser(words[0], text)
     verb.add_arguments(parser)
     if "-h" in words or "--help" in words:
         sys.stdout.write(parser.format_help())
@@ -61,10 +65,12 @@ def _dispatch(words: list[str]) -> int:
     return code
 
 
-def _parser(kind: type, verb: str, text: str):  # type: ignore[no-untyped-def]
+def _parser(verb: str, text: str) -> Parser:
     from argparse import RawDescriptionHelpFormatter
 
-    return kind(prog=f"archmodel {verb}", description=text[0].upper() + text[1:] + ".", allow_abbrev=False,
+    from .commands.parser import Parser
+
+    return Parser(prog=f"archmodel {verb}", description=text[0].upper() + text[1:] + ".", allow_abbrev=False,
                 formatter_class=RawDescriptionHelpFormatter)  # fmt: skip
 
 

@@ -9,10 +9,12 @@ _COUNT = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
 def _scaled(value: float, units: tuple[tuple[float, str], ...]) -> str:
+    if not value:
+        return f"0 {next(unit for size, unit in units if size == 1.0)}".rstrip()
     size, unit = next((pair for pair in units if abs(value) >= pair[0]), units[-1])
     number = value / size
     digits = 2 if number < 10 else 1 if number < 100 else 0
-    return f"{number:.{digits}f} {unit}".rstrip() if number else f"0 {unit}".rstrip()
+    return f"{number:.{digits}f} {unit}".rstrip()
 
 
 def time(seconds: float) -> str:

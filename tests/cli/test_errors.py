@@ -109,7 +109,10 @@ SPECIFIC = {
         ("run", "gpt2", "cloud", "--bits", "weigth=4"),
         "archmodel run: --bits: found 'weigth=4', expected weight=N, activation=N or kv=N, joined by commas; see archmodel run --help",
     ),
-    "no such product": (("map", "--gemm", "4,4,4", "cloud", "--product", "gem"), "archmodel: --product gem: no such matrix product; did you mean gemm?"),
+    "no such product": (
+        ("map", "--gemm", "4,4,4", "cloud", "--product", "gem"),
+        "archmodel: --product gem: no such matrix product; did you mean gemm?",
+    ),
     "no such list": (
         ("list", "modells"),
         "archmodel list: models|machines: found 'modells', expected models, machines; did you mean models?; see archmodel list --help",

@@ -32,7 +32,8 @@ def test_help_comes_in_under_300_milliseconds() -> None:
 @pytest.mark.parametrize("words", [("--help",), ("run", "--help"), ("map", "-h"), ("sim", "--help"), ("list", "--help"), ("--version",)])
 def test_help_loads_nothing_heavy(words: tuple[str, ...]) -> None:
     heavy = ("numpy", "amaranth", "yaml", "rich", "networkx", "ml_dtypes")
-    probe = f"import sys; from sims.cli import main; code = main({list(words)}); sys.exit(code or [m for m in {heavy} if m in sys.modules] or 0)"
+    probe = (f"import sys; from sims.cli import main; code = main({list(words)})\n"
+             f"sys.exit(code or [m for m in {heavy} if m in sys.modules] or 0)")  # fmt: skip
     done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
