@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from archmodel.records.base import SpecError
+
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")
+"""What a terminal reads as colour and weight; a file holds none of it."""
 
 
 def check_writable(path: Path | None) -> None:
@@ -61,7 +65,7 @@ def deliver(text: str, path: Path | None) -> None:
     if path is None:
         sys.stdout.write(text)
         return
-    write_whole(path, text)
+    write_whole(path, _STYLE.sub("", text))
     print(f"wrote {path}", file=sys.stderr)
 
 

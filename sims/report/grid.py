@@ -28,12 +28,16 @@ def grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], last
 def _drawn(table: object) -> str:
     from rich.console import Console
 
-    colour = sys.stdout.isatty()
+    colour = _colour()
     out = StringIO()
     console = Console(file=out, width=400, force_terminal=colour, color_system="auto" if colour else None, highlight=False,
                       markup=False, emoji=False)  # fmt: skip
     console.print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _colour() -> bool:
+    return sys.stdout.isatty()
 
 
 def lines(pairs: Sequence[tuple[str, str]]) -> str:

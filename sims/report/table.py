@@ -110,7 +110,7 @@ def _bound(result: Result) -> str:
     over = result.seconds / result.bound_seconds
     if result.fidelity == "bound":
         return "the roofline itself: no mapping is faster; energy is not priced at this fidelity"
-    return f"{over:,.3g} times the roofline's {units.time(result.bound_seconds)}"
+    return f"{over:#.3g} times the roofline's {units.time(result.bound_seconds)}"
 
 
 def _bounds(low: float | None, high: float | None) -> str:

@@ -180,3 +180,16 @@ def test_a_file_gets_what_would_be_printed(tmp_path: Path, capsys: pytest.Captur
     assert (tmp_path / "b.txt").read_text() == said(capsys, *words).out
     assert (tmp_path / "c.txt").read_text() == (tmp_path / "a.json").read_text()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "b.txt", "c.txt"]
+
+
+def test_a_terminal_gets_bold_headings_and_a_file_does_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words, path = ("run", "--gemm", "32,64,128", "edge-npu"), tmp_path / "a.txt"
+    plain = said(capsys, *words).out
+    monkeypatch.setattr("sims.report.grid._colour", lambda: True)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    styled = said(capsys, *words).out
+    assert "\x1b[1m" in styled
+    said(capsys, *words, "-o", str(path))
+    assert [line.rstrip() for line in path.read_text().splitlines()] == plain.splitlines()
