@@ -6,7 +6,8 @@ step s-1 completed, then the load unit fetches the tiles of step s+1; the next p
     cycles = START + load(0) + sum over s of max(exec(s), store(s-1) + load(s+1)) + store(S-1)
 
 and with one bank the three follow each other.  Steps that look alike cost the same, and a loop has at most five kinds
-of position (first, second, middle, last but one, last), so the sum has at most 125 terms whatever the trip counts.
+of position (first, second, middle, last but one, last), so the sum has at most 65 terms whatever the trip counts: the
+neighbours of a step matter in a loop only where those inside it stand at an end.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ START = 3
 """From the start pulse to the first command: fetch, decode, issue."""
 SYNC = 1
 """Cycles of a sync command."""
-AT_ONCE = 4096
+AT_ONCE = 256
 """Tilings priced in one pass, so that its arrays stay in cache."""
 
 Array = npt.NDArray[np.int64]
@@ -59,7 +60,8 @@ def _transfer(words: Ints, beats: Ints, hardware: Hardware, port: Port) -> Ints:
     """
     data = beats * port.interval
     group = np.maximum(hardware.outstanding * data, port.latency + 1 + data - port.interval)
-    full, rest = np.divmod(words - 1, hardware.outstanding)
+    full = (words - 1) // hardware.outstanding
+    rest = words - 1 - full * hardware.outstanding
     return port.latency + full * group + rest * data + data - port.interval
 
 
@@ -167,11 +169,23 @@ class _Loops:
         self.mine = tuple(tuple(work.order[p] != role for p in range(3)) for role in free)
         self.reduction_trips = np.choose(self.reduction, by_role)
 
-    def index(self, number: Ints) -> tuple[Ints, Ints, Ints]:
-        """Loop indices of a step by its number."""
-        rest, inner = np.divmod(number, self.trips[2])
-        outer, middle = np.divmod(rest, self.trips[1])
-        return outer, middle, inner
+    def after(self, index: tuple[Ints, Ints, Ints]) -> tuple[tuple[Ints, Ints, Ints], Ints]:
+        """Loop indices of the next step (of the first one, after the last), and whether there is none."""
+        ends = [at == trips - 1 for at, trips in zip(index, self.trips, strict=True)]
+        carry = ends[2] & ends[1]
+        outer, middle = index[0] + carry, np.where(ends[2], index[1] + 1, index[1])
+        inner = np.where(ends[2], 0, index[2] + 1)
+        is_last = carry & ends[0]
+        return (np.where(is_last, 0, outer), np.where(carry, 0, middle), inner), is_last
+
+    def before(self, index: tuple[Ints, Ints, Ints]) -> tuple[tuple[Ints, Ints, Ints], Ints]:
+        """Loop indices of the step before (of the last one, before the first), and whether there is none."""
+        starts = [at == 0 for at in index]
+        borrow = starts[2] & starts[1]
+        is_first = borrow & starts[0]
+        outer = np.where(is_first, self.trips[0] - 1, index[0] - borrow)
+        middle = np.where(borrow, self.trips[1] - 1, index[1] - starts[2])
+        return (outer, middle, np.where(starts[2], self.trips[2] - 1, index[2] - 1)), is_first
 
     def by_role(self, index: tuple[Ints, Ints, Ints]) -> list[Ints]:
         return [np.choose(place, index) for place in self.place]
@@ -221,23 +235,41 @@ def _storing(moves: _Moves, hardware: Hardware, port: Port) -> Ints:
     return np.where(words > 0, store_cycles(words, beats, hardware, port), SYNC)
 
 
+FIRST, SECOND, MIDDLE, BEFORE, LAST, BETWEEN = range(6)
+"""Kinds of position in a loop; BETWEEN is all but the first and the last, where more doesn't matter."""
+
+
+def _told_apart() -> tuple[npt.NDArray[np.intp], ...]:
+    """Kinds of position in the three loops, outermost first, of the steps that may cost differently.
+
+    A step and its neighbours cost what first and last positions make of them, and a neighbour has another position in
+    a loop only where all loops inside it stand at an end.
+    """
+    fine, coarse, ends = (FIRST, SECOND, MIDDLE, BEFORE, LAST), (FIRST, BETWEEN, LAST), (FIRST, LAST)
+    kinds = [(outer, middle, inner) for inner in fine for middle in (fine if inner in ends else coarse)
+             for outer in (fine if inner in ends and middle in ends else coarse)]  # fmt: skip
+    return tuple(np.array(kinds).T)
+
+
+KINDS = _told_apart()
+
+
 def _positions(trips: Array) -> tuple[Array, Array]:
-    """Indices and multiplicities [5, N] of the kinds of position in a loop; the multiplicities sum to ``trips``."""
+    """Indices and multiplicities [6, N] of the kinds of position in a loop."""
     one = np.ones_like(trips)
-    index = np.stack((0 * one, one, 2 * one, trips - 2, trips - 1))
-    count = np.stack((one, (trips >= 3) * one, np.maximum(trips - 4, 0), (trips >= 4) * one, (trips >= 2) * one))
+    index = np.stack((0 * one, one, 2 * one, trips - 2, trips - 1, one))
+    count = np.stack((one, (trips >= 3) * one, np.maximum(trips - 4, 0), (trips >= 4) * one, (trips >= 2) * one,
+                      np.maximum(trips - 2, 0)))  # fmt: skip
     return index, count
 
 
 def _kinds(loops: _Loops) -> tuple[tuple[Array, Array, Array], Array]:
-    """Loop indices [K, N] and multiplicity [K, N] of every kind of step that occurs."""
+    """Loop indices [K, N] and multiplicity [K, N] of every kind of step that occurs; all steps are counted once."""
     (a, x), (b, y), (c, z) = (_positions(trips) for trips in loops.trips)
-    shape = (5, 5, 5, len(loops.work))
-    count = x[:, None, None] * y[None, :, None] * z[None, None, :]
-    used = count.reshape(125, -1).any(axis=1)
-    index = tuple(np.broadcast_to(array, shape).reshape(125, -1)[used]
-                  for array in (a[:, None, None], b[None, :, None], c[None, None, :]))  # fmt: skip
-    return index, count.reshape(125, -1)[used]  # type: ignore[return-value]
+    outer, middle, inner = KINDS
+    count = x[outer] * y[middle] * z[inner]
+    used = np.flatnonzero(count.any(axis=1))
+    return (a[outer[used]], b[middle[used]], c[inner[used]]), count[used]
 
 
 def _price(work: Batch, hardware: Hardware, port: Port) -> dict[str, Array]:
@@ -266,12 +298,11 @@ def _price(work: Batch, hardware: Hardware, port: Port) -> dict[str, Array]:
 
 def _neighbours(loops: _Loops, index: tuple[Array, Array, Array], hardware: Hardware, port: Port) -> Array:
     """Cycles of memory in the phase of a step: the store of the one before, the loads of the one after."""
-    number = (index[0] * loops.trips[1] + index[1]) * loops.trips[2] + index[2]
-    last = loops.trips[0] * loops.trips[1] * loops.trips[2] - 1
-    after, before = loops.index(np.minimum(number + 1, last)), loops.index(np.maximum(number - 1, 0))
+    after, is_last = loops.after(index)
+    before, is_first = loops.before(index)
     loads = _loading(_at(loops, after, hardware), hardware, port)
     stores = _storing(_at(loops, before, hardware), hardware, port)
-    return (number < last) * loads + (number > 0) * stores
+    return ~is_last * loads + ~is_first * stores
 
 
 def _at(loops: _Loops, index: tuple[Array, Array, Array], hardware: Hardware) -> _Moves:
