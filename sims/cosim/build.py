@@ -23,6 +23,8 @@ FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno
 COMPILE = "-fPIC -std=c++17"
 OPTIMISE = "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O2"
 """-O1 for what runs every cycle: half the build time of -O2, and most of a test's time is the build."""
+OPTIMISE_NOTHING = "OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O2"
+"""For a netlist: far more C++ than a design, and few cycles to run."""
 
 
 def cache_folder() -> Path:
@@ -67,16 +69,16 @@ def check_tools() -> None:
             raise SpecError(f"{tool}: not found on PATH; install it (Debian: apt-get install {package})")
 
 
-def simulator(verilog: str, waves: bool = False) -> Path:
+def simulator(verilog: str, waves: bool = False, optimise: str = OPTIMISE) -> Path:
     """The shared library that simulates ``verilog``, built now or taken from the cache.  Raises SpecError."""
     check_tools()
-    folder = cache_folder() / _key(verilog, waves)
+    folder = cache_folder() / _key(verilog, waves, optimise)
     library = folder / "engine.so"
     if library.exists():
         return library
     with building(folder):
         if not library.exists():  # else another process built it while this one waited
-            _build_into(folder, verilog, waves)
+            _build_into(folder, verilog, waves, optimise)
     return library
 
 
@@ -93,11 +95,11 @@ def building(folder: Path) -> Iterator[None]:
         yield
 
 
-def _build_into(folder: Path, verilog: str, waves: bool) -> None:
+def _build_into(folder: Path, verilog: str, waves: bool, optimise: str) -> None:
     """Build beside ``folder`` and move it there whole: a folder in the cache is always complete."""
     work = Path(tempfile.mkdtemp(prefix="build-", dir=folder.parent))
     try:
-        _build(work, verilog, waves)
+        _build(work, verilog, waves, optimise)
         (work / "obj" / "engine.so").rename(work / "engine.so")
         shutil.rmtree(work / "obj")
         work.rename(folder)
@@ -105,12 +107,12 @@ def _build_into(folder: Path, verilog: str, waves: bool) -> None:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _key(verilog: str, waves: bool) -> str:
-    parts = (verilog, HARNESS.read_text(), " ".join(FLAGS), COMPILE, OPTIMISE, str(waves), find_verilator())
+def _key(verilog: str, waves: bool, optimise: str) -> str:
+    parts = (verilog, HARNESS.read_text(), " ".join(FLAGS), COMPILE, optimise, str(waves), find_verilator())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
 
-def _build(work: Path, verilog: str, waves: bool) -> None:
+def _build(work: Path, verilog: str, waves: bool, optimise: str) -> None:
     (work / "engine.v").write_text(verilog)
     compile_flags = COMPILE + (" -DARCHMODEL_WAVES" if waves else "")
     command = [
@@ -118,10 +120,10 @@ def _build(work: Path, verilog: str, waves: bool) -> None:
         *FLAGS, *(("--trace",) if waves else ()), "-CFLAGS", compile_flags, "-LDFLAGS", "-shared", "-o", "engine.so",
         str(work / "engine.v"), str(HARNESS),
     ]  # fmt: skip
-    runtime = _runtime(work.parent, compile_flags)
+    runtime = _runtime(work.parent, compile_flags, optimise)
     _copy_objects(runtime, work / "obj")
     # The wheel leaves the option for precompiled headers blank, which breaks designs large enough to be split.
-    environment = {**os.environ, "MAKEFLAGS": f"CFG_CXXFLAGS_PCH_I=-include {OPTIMISE}"}
+    environment = {**os.environ, "MAKEFLAGS": f"CFG_CXXFLAGS_PCH_I=-include {optimise}"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         log = work.parent / "last-build.log"
@@ -132,9 +134,9 @@ def _build(work: Path, verilog: str, waves: bool) -> None:
         _keep_objects(work, runtime)
 
 
-def _runtime(cache: Path, compile_flags: str) -> Path:
+def _runtime(cache: Path, compile_flags: str, optimise: str) -> Path:
     """Folder of Verilator's own objects, the same for every design: they take a third of a small build."""
-    parts = (find_verilator(), compile_flags, OPTIMISE, os.environ.get("CXX", "g++"))
+    parts = (find_verilator(), compile_flags, optimise, os.environ.get("CXX", "g++"))
     return cache / f"runtime-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:16]}"
 
 

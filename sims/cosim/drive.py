@@ -17,7 +17,7 @@ from archmodel.records.engines.systolic import UNITS, Hardware
 from archmodel.records.program import Program
 from rtl.systolic import emit
 
-from .build import simulator
+from .build import OPTIMISE, simulator
 
 PATIENCE = 20_000
 """Cycles without any movement after which the watchdog ends a run."""
@@ -48,9 +48,10 @@ STATUS = ("done", "refused", "stuck", "too long", "bad address")
 class Engine:
     """One simulated engine, reset once; its state outlives a Program as the hardware's does."""
 
-    def __init__(self, hardware: Hardware, verilog: str | None = None, waves: Path | None = None) -> None:
+    def __init__(self, hardware: Hardware, verilog: str | None = None, waves: Path | None = None,
+                 optimise: str = OPTIMISE) -> None:  # fmt: skip
         self.hardware = hardware
-        self._library = ctypes.CDLL(str(simulator(verilog or emit(hardware), waves is not None)))
+        self._library = ctypes.CDLL(str(simulator(verilog or emit(hardware), waves is not None, optimise)))
         self._library.engine_open.restype = _P
         for name in ("engine_close", "engine_reset", "engine_run"):
             getattr(self._library, name).argtypes = [_P] if name != "engine_run" else [_P, _P]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -155,12 +156,12 @@ def _recipe(tiling: Tiling, port: Port, stalls: Stalls | None, seed: int) -> str
 def to_plain_tiling(tiling: Tiling) -> dict[str, object]:
     """Plain integers, strings and bools of a tiling of integers; ``plain_tiling`` is its inverse."""
     plain: dict[str, object] = to_plain(tiling)
-    return {name: int(value) if name in PLAIN_INTS else value for name, value in plain.items()}  # type: ignore[call-overload]
+    return {**plain, **{name: int(getattr(tiling, name)) for name in PLAIN_INTS}}
 
 
-def plain_tiling(plain: dict[str, object]) -> Tiling:
+def plain_tiling(plain: dict[str, Any]) -> Tiling:
     """The tiling that ``to_plain_tiling`` wrote."""
-    return Tiling(**{**plain, "order": tuple(plain["order"])})  # type: ignore[arg-type, call-overload]
+    return Tiling(**{**plain, "order": tuple(plain["order"])})
 
 
 def continue_job(first: Job, memory: Bytes, k: int, requantise: bool, seed: int) -> Job:
@@ -182,14 +183,14 @@ def continue_job(first: Job, memory: Bytes, k: int, requantise: bool, seed: int)
 def random_tiling(hardware: Hardware, rng: np.random.Generator, largest: int = 40) -> Tiling:
     """A legal tiling, uniform over dataflow, order and sizes; tiles shrink until they fit."""
     flow = str(rng.choice(hardware.dataflows))
-    order = tuple(str(rank) for rank in rng.permutation(RANKS))
-    size = {rank: int(rng.integers(1, largest + 1)) for rank in RANKS}
+    first, second, third = (str(rank) for rank in rng.permutation(RANKS))
+    size: dict[str, int] = {rank: int(rng.integers(1, largest + 1)) for rank in RANKS}
     while True:
-        tile = {}
+        tile: dict[str, int] = {}
         for rank in RANKS:
             grain = quantum(flow, rank, hardware)
-            tile[rank] = int(min(size[rank], grain * rng.integers(1, size[rank] // grain + 2)))
-        tiling = Tiling(size["m"], size["n"], size["k"], tile["m"], tile["n"], tile["k"], flow, order,  # type: ignore[arg-type]
+            tile[rank] = min(size[rank], grain * int(rng.integers(1, size[rank] // grain + 2)))
+        tiling = Tiling(size["m"], size["n"], size["k"], tile["m"], tile["n"], tile["k"], flow, (first, second, third),
                         bool(rng.integers(2)), bool(rng.integers(2)))  # fmt: skip
         if fits(tiling, hardware):
             return tiling

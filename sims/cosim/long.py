@@ -31,9 +31,9 @@ def random_hardware(rng: Rng) -> Hardware:
         port = _port_bytes(rows * x_bits, cols * y_bits, cols * 8, rng)
         if rows * cols <= 100 and port:
             break
-    words = [int(rng.integers(rows, 12 * rows + 1)) for _ in range(3)]
-    return Hardware(rows, cols, flows, x_bits, y_bits, port, int(rng.integers(1, 33)), int(rng.integers(1, 3)), *words,
-                    int(rng.integers(1, 9)), 512)  # fmt: skip
+    x, y, z = (int(rng.integers(rows, 12 * rows + 1)) for _ in range(3))
+    outstanding, banks, p = int(rng.integers(1, 33)), int(rng.integers(1, 3)), int(rng.integers(1, 9))
+    return Hardware(rows, cols, flows, x_bits, y_bits, port, outstanding, banks, x, y, z, p, program_words=512)
 
 
 def _widths(flows: tuple[str, ...], rng: Rng) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from sims.cosim.protocol import run_benches
 from .configurations import CONFIGURATIONS
 
 HARDWARE = replace(CONFIGURATIONS["all 4x4"], outstanding=2)
+pytestmark = pytest.mark.xdist_group("benches")
 BENCHES = {
     "cycles_are_those_of_the_cycle_model",
     "any_back_pressure_gives_the_same_result",

@@ -17,7 +17,16 @@ from archmodel.engines.systolic import Bases, Tiling, lower, run
 from archmodel.memory.port import Port
 from archmodel.records.base import SpecError
 from archmodel.records.engines.systolic import DATAFLOWS, LAYOUTS, OPCODES, Hardware, decode, instruction
-from archmodel.records.program import INSTRUCTION_BYTES, Program, fingerprint, from_bytes, hardware_id, pack, to_bytes, unpack
+from archmodel.records.program import (
+    INSTRUCTION_BYTES,
+    Program,
+    fingerprint,
+    from_bytes,
+    hardware_id,
+    pack,
+    to_bytes,
+    unpack,
+)
 
 HARDWARE = Hardware(4, 4, tuple(sorted(DATAFLOWS)), 8, 8, 4, 16, 2, 48, 48, 72, 4, 512)
 TILING = Tiling(9, 10, 11, 4, 4, 8, "ws", ("n", "k", "m"), requantise=True)
@@ -41,13 +50,13 @@ def test_any_streams_survive_the_round_trip(streams: list[bytes], isa: int) -> N
 
 @given(st.integers(0, len(DATA) - 1))
 def test_truncated_bytes_are_refused(length: int) -> None:
-    with pytest.raises(SpecError, match="^program: "):
+    with pytest.raises(SpecError, match=r"^program: "):
         from_bytes(DATA[:length])
 
 
 @given(st.binary(max_size=200))
 def test_bytes_of_something_else_are_refused(data: bytes) -> None:
-    with pytest.raises(SpecError, match="^program: it does not begin with the magic AMPG"):
+    with pytest.raises(SpecError, match=r"^program: it does not begin with the magic AMPG"):
         from_bytes(b"X" + data)
 
 
@@ -157,7 +166,7 @@ def _program(*streams: bytes) -> Program:
     ],
 )
 def test_a_program_that_cannot_end_is_refused(streams: tuple[bytes, ...], text: str) -> None:
-    with pytest.raises(SpecError, match=f"^program: {text}$"):
+    with pytest.raises(SpecError, match=rf"^program: {text}$"):
         run(_program(*streams), HARDWARE, PORT)
 
 

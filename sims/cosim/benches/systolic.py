@@ -59,7 +59,7 @@ class Bench:
         self.ends: list[tuple[int, int]] = []
 
     async def open(self) -> None:
-        cocotb.start_soon(Clock(self.dut.clk, 2, unit="ns").start())
+        Clock(self.dut.clk, 2, unit="ns").start()
         for name in ("program_write", "start", "request_ready", "read_valid", "read_data", "written"):
             getattr(self.dut, name).value = 0
         await self.reset()
@@ -201,8 +201,8 @@ async def opened(dut: Any) -> Bench:
 @cocotb.test()
 async def cycles_are_those_of_the_cycle_model(dut: Any) -> None:
     """Back to back without reset, at ports with and without stalls: total, every start, every end."""
+    bench = await opened(dut)
     for seed in range(8):
-        bench = await opened(dut) if seed == 0 else bench
         job = random_job(HARDWARE, seed, stalled=bool(seed % 2), largest=LARGEST)
         bench.accepts = bench.answers = lambda cycle: True
         bench.follow(job)
@@ -215,14 +215,17 @@ async def cycles_are_those_of_the_cycle_model(dut: Any) -> None:
             assert list(zip(*seen, strict=True)) == events, f"seed {seed}: commands of the {name} unit"
 
 
+def _sometimes(chance: random.Random, share: float) -> Choice:
+    return lambda cycle: chance.random() < share
+
+
 @cocotb.test()
 async def any_back_pressure_gives_the_same_result(dut: Any) -> None:
     """A memory that accepts and answers when it likes, from nearly always to nearly never."""
     bench, chance = await opened(dut), random.Random(1)
     for seed, share in enumerate((0.9, 0.5, 0.5, 0.2, 0.1)):
         bench.latency = chance.randrange(1, 20)
-        bench.accepts = lambda cycle, share=share: chance.random() < share
-        bench.answers = lambda cycle, share=share: chance.random() < share
+        bench.accepts = bench.answers = _sometimes(chance, share)
         await bench.execute(random_job(HARDWARE, 100 + seed, largest=LARGEST))
 
 
