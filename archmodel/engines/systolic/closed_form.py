@@ -21,7 +21,7 @@ import numpy.typing as npt
 from archmodel.memory.port import Port
 from archmodel.records.engines.systolic import MIN_CYCLES, Hardware
 
-from .tiling import ROLES, I, Ints, L, Step, Tiling, Words, Y, ceil_div, step_of, tile_words
+from .tiling import ROLES, I, Ints, L, Tiling, Words, Y, ceil_div, changes, tile_words
 
 START = 3
 """From the start pulse to the first command: fetch, decode, issue."""
@@ -168,6 +168,7 @@ class _Loops:
         free = (np.full(len(work), Y), np.where(work.output, L, I), self.reduction)
         self.mine = tuple(tuple(work.order[p] != role for p in range(3)) for role in free)
         self.reduction_trips = np.choose(self.reduction, by_role)
+        self.reduction_place = np.choose(self.reduction, self.place)
 
     def after(self, index: tuple[Ints, Ints, Ints]) -> tuple[tuple[Ints, Ints, Ints], Ints]:
         """Loop indices of the next step (of the first one, after the last), and whether there is none."""
@@ -196,39 +197,49 @@ class _Loops:
         l_size, i_size, y_size = (np.minimum(tile, extent - at * tile) for at, tile, extent in shapes)
         return l_size, i_size, y_size
 
-    def step(self, index: tuple[Ints, Ints, Ints]) -> Step:
-        at = np.choose(np.choose(self.reduction, self.place), index)
-        return step_of(index, self.trips, self.mine, (at, self.reduction_trips))  # type: ignore[arg-type]
+    def finishes(self, index: tuple[Ints, Ints, Ints]) -> tuple[Ints, Ints]:
+        """Whether the result tile leaves after a step, and whether it is complete then."""
+        leaves = changes(self.mine[2], self.trips, [at < trips - 1 for at, trips in zip(index, self.trips, strict=True)])
+        return leaves, leaves & (np.choose(self.reduction_place, index) == self.reduction_trips - 1)
 
 
-class _Moves(NamedTuple):
-    """Words that one step moves; 0 where it has no such command."""
+class _Loads(NamedTuple):
+    """Words that one step loads; 0 where it has no such command."""
 
     x: Ints
     y: Ints
     z: Ints
     p: Ints
+
+
+class _Stores(NamedTuple):
+    """Words that one step stores."""
+
     raw: Ints
     quantised: Ints
 
 
-def _moves(loops: _Loops, index: tuple[Ints, Ints, Ints], words: Words) -> _Moves:
-    now = loops.step(index)
-    quantises = now.final & loops.work.requantise
-    return _Moves(
-        x=now.x_enters * words.x, y=now.y_enters * words.y,
-        z=(now.z_enters & (now.resumes | loops.work.init)) * words.z, p=quantises * words.p,
-        raw=(now.z_leaves & ~quantises) * words.z, quantised=quantises * words.z,
-    )  # fmt: skip
+def _loads(loops: _Loops, index: tuple[Ints, Ints, Ints], words: Words) -> _Loads:
+    begun = [at > 0 for at in index]
+    x, y, z = (changes(mine, loops.trips, begun) for mine in loops.mine)
+    resumes = (np.choose(loops.reduction_place, index) > 0) | loops.work.init
+    quantises = loops.finishes(index)[1] & loops.work.requantise
+    return _Loads(x * words.x, y * words.y, (z & resumes) * words.z, quantises * words.p)
 
 
-def _loading(moves: _Moves, hardware: Hardware, port: Port) -> Ints:
+def _stores(loops: _Loops, index: tuple[Ints, Ints, Ints], words: Words) -> _Stores:
+    leaves, final = loops.finishes(index)
+    quantises = final & loops.work.requantise
+    return _Stores((leaves & ~quantises) * words.z, quantises * words.z)
+
+
+def _loading(moves: _Loads, hardware: Hardware, port: Port) -> Ints:
     """Cycles of the load commands of a step, one after another."""
     return sum((words > 0) * load_cycles(words, hardware.beats(name), hardware, port)
                for name, words in (("X", moves.x), ("Y", moves.y), ("Z", moves.z), ("P", moves.p)))  # fmt: skip
 
 
-def _storing(moves: _Moves, hardware: Hardware, port: Port) -> Ints:
+def _storing(moves: _Stores, hardware: Hardware, port: Port) -> Ints:
     """Cycles of the store command of a step, or of the sync that stands in for it."""
     words = moves.raw + moves.quantised
     beats = np.where(moves.quantised > 0, hardware.beats("Q"), hardware.beats("Z"))
@@ -276,17 +287,17 @@ def _price(work: Batch, hardware: Hardware, port: Port) -> dict[str, Array]:
     """Sums over all kinds of step."""
     loops = _Loops(work)
     index, count = _kinds(loops)
-    words = work.words(loops.sizes(index), hardware)
-    moves = _moves(loops, index, words)
+    words = _words(loops, index, hardware)
+    loads, stores = _loads(loops, index, words), _stores(loops, index, words)
     array = exec_cycles(Folds(words.x_rows, words.y_rows, words.x_cols), hardware)
-    load, store = _loading(moves, hardware, port), _storing(moves, hardware, port)
+    load, store = _loading(loads, hardware, port), _storing(stores, hardware, port)
     memory = _neighbours(loops, index, hardware, port) if hardware.banks == 2 else load + store
     phase = np.maximum(array, memory) if hardware.banks == 2 else array + memory
     folds = words.x_rows * words.y_rows
     terms = {
         "cycles": phase, "exec": array, "memory": load + store,
         "bound": np.where(memory > array, memory, 0) if hardware.banks == 2 else memory,
-        "X": moves.x, "Y": moves.y, "Z": moves.z, "P": moves.p, "raw": moves.raw, "quantised": moves.quantised,
+        "X": loads.x, "Y": loads.y, "Z": loads.z, "P": loads.p, "raw": stores.raw, "quantised": stores.quantised,
         "streams": folds * words.x_cols, "stays": folds * hardware.rows,
     }  # fmt: skip
     total = {name: (count * term).sum(axis=0) for name, term in terms.items()}
@@ -300,21 +311,21 @@ def _neighbours(loops: _Loops, index: tuple[Array, Array, Array], hardware: Hard
     """Cycles of memory in the phase of a step: the store of the one before, the loads of the one after."""
     after, is_last = loops.after(index)
     before, is_first = loops.before(index)
-    loads = _loading(_at(loops, after, hardware), hardware, port)
-    stores = _storing(_at(loops, before, hardware), hardware, port)
+    loads = _loading(_loads(loops, after, _words(loops, after, hardware)), hardware, port)
+    stores = _storing(_stores(loops, before, _words(loops, before, hardware)), hardware, port)
     return ~is_last * loads + ~is_first * stores
 
 
-def _at(loops: _Loops, index: tuple[Array, Array, Array], hardware: Hardware) -> _Moves:
-    return _moves(loops, index, loops.work.words(loops.sizes(index), hardware))
+def _words(loops: _Loops, index: tuple[Ints, Ints, Ints], hardware: Hardware) -> Words:
+    return loops.work.words(loops.sizes(index), hardware)
 
 
 def _ends(loops: _Loops, hardware: Hardware, port: Port) -> Array:
     """Cycles of the loads before the first phase and of the store after the last."""
     zero = np.zeros_like(loops.trips[0])
-    last = (loops.trips[0] - 1, loops.trips[1] - 1, loops.trips[2] - 1)
-    first = _loading(_at(loops, (zero, zero, zero), hardware), hardware, port)
-    return first + _storing(_at(loops, last, hardware), hardware, port)
+    begin, end = (zero, zero, zero), (loops.trips[0] - 1, loops.trips[1] - 1, loops.trips[2] - 1)
+    first = _loading(_loads(loops, begin, _words(loops, begin, hardware)), hardware, port)
+    return first + _storing(_stores(loops, end, _words(loops, end, hardware)), hardware, port)
 
 
 def _cost(total: dict[str, Array], hardware: Hardware) -> Cost:

@@ -21,6 +21,9 @@ from .lower import Bases, lower
 from .tiling import Tiling, check
 from .tree import Placement, from_tree
 
+BOUND_BY = {"compute": "array", "fill and padding": "overhead", "memory": "memory"}
+"""What a row says it is bound by, after the cause of most of its cycles."""
+
 
 def hardware_of(machine: Machine, engine: Engine) -> Hardware:
     """The hardware of one copy, its buffer's depths worked out."""
@@ -99,12 +102,12 @@ def _row(work: Work, einsum: Einsum, place: Placement, hardware: Hardware, cost:
     compute = min(total - memory, -int(-ideal // 1))
     moved = int((cost.read_bytes + cost.write_bytes) @ runs)
     energy, by_cause = energy_of([(cause, figure, float(count @ runs)) for cause, figure, count in prices])
+    causes = (("compute", compute), ("fill and padding", total - memory - compute), ("memory", memory))
+    largest = max(causes, key=lambda cause: cause[1])[0]
     return OpResult(
         einsum.name, einsum.group, engine.name, work.machine.clock_hz(engine.clock), total, einsum.work * einsum.repeat,
         ((engine.port or "", moved), (engine.buffer or "", _buffer_bytes(cost, hardware, runs))), ideal, energy,
-        "memory" if memory * 2 > total else "array", "rtl-covered",
-        (("compute", compute), ("fill and padding", total - memory - compute), ("memory", memory)),
-        tuple((cause, by_cause[cause]) for cause in CAUSES), einsum.repeat,
+        BOUND_BY[largest], "rtl-covered", causes, tuple((cause, by_cause[cause]) for cause in CAUSES), einsum.repeat,
     )  # fmt: skip
 
 

@@ -221,14 +221,17 @@ def step_of(index: tuple[Ints, Ints, Ints], trips: tuple[Ints, Ints, Ints], mine
     """
     begun = [i > 0 for i in index]
     unfinished = [i < n - 1 for i, n in zip(index, trips, strict=True)]
-    x_enters, y_enters, z_enters = (_moves(own, trips, begun) for own in mine)
-    x_leaves, y_leaves, z_leaves = (_moves(own, trips, unfinished) for own in mine)
+    x_enters, y_enters, z_enters = (changes(own, trips, begun) for own in mine)
+    x_leaves, y_leaves, z_leaves = (changes(own, trips, unfinished) for own in mine)
     final = z_leaves & (reduction[0] == reduction[1] - 1)
     return Step(x_enters, y_enters, z_enters, x_leaves, y_leaves, z_leaves, reduction[0] > 0, final)
 
 
-def _moves(mine: Mine, trips: tuple[Ints, Ints, Ints], pending: list[Ints]) -> Ints:
-    """True where the deepest pending loop, or one inside it with several trips, is among ``mine``; or none is pending."""
+def changes(mine: Mine, trips: tuple[Ints, Ints, Ints], pending: list[Ints]) -> Ints:
+    """Whether the tile of an operand is another one beyond a transition, for the loops ``pending`` on that side of the step.
+
+    True where the deepest pending loop, or one inside it with several trips, is among ``mine``; or none is pending.
+    """
     moved: Ints = True
     for own, count, waits in zip(mine, trips, pending, strict=True):
         moved = np.where(waits, own, moved | (own & (np.asarray(count) > 1)))
