@@ -63,10 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m sims.cosim.long", description=__doc__)
     parser.add_argument("--seconds", type=float, default=3600.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--configurations", type=int, default=1 << 30, help="stop after so many, even with time left")
     given = parser.parse_args(arguments)
     try:
         check_tools()
-        return _until(time.monotonic() + given.seconds, given.seed)
+        return _until(time.monotonic() + given.seconds, given.seed, given.configurations)
     except SpecError as error:
         print(error, file=sys.stderr)
         return 2
@@ -75,9 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _until(deadline: float, seed: int) -> int:
+def _until(deadline: float, seed: int, most: int) -> int:
     rng, number, programs, wild, cycles = np.random.Generator(np.random.PCG64(seed)), 0, 0, 0, 0
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and number < most:
         hardware, first = random_hardware(rng), int(rng.integers(1 << 40))
         found = crosscheck(hardware, random_jobs(hardware, range(first, first + PROGRAMS)), range(first, first + WILD),
                            deadline=deadline)  # fmt: skip
