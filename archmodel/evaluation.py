@@ -8,7 +8,7 @@ from .cost import Costs, Figure, default_costs, scaled, total
 from .engines import Work, engine_module
 from .legality import refuse_overflow
 from .records.base import SpecError, record_hash
-from .records.graph import Graph
+from .records.graph import Einsum, Graph
 from .records.machine import Machine
 from .records.mapping import Mapping, Node, leaf
 from .records.result import OpResult, Result
@@ -59,12 +59,26 @@ def _rows(graph: Graph, mapping: Mapping | None, machine: Machine, fidelity: str
             if why := engine_module(engine).supports(graph, einsum, engine):
                 raise SpecError(f"mapping of {einsum.name}: {why}")
         rows |= engine_module(engine).evaluate(Work(graph, mine, trees, machine, engine, fidelity, costs))
+    _check_relayouts(graph, mapping, machine, einsums, trees)
     turned = []
     for turn in mapping.relayouts:
         engine = machine.engine(turn.engine)
         work = Work(graph, (), trees, machine, engine, fidelity, costs)
         turned.append(engine_module(engine).relayout(work, einsums[turn.einsum], turn.tensor))
     return tuple(rows[name] for name in einsums) + tuple(turned)
+
+
+def _check_relayouts(graph: Graph, mapping: Mapping, machine: Machine, einsums: dict[str, Einsum], trees: dict[str, Node]) -> None:
+    """Raises SpecError unless the mapping has just the changes of layout that its trees need."""
+    wanted: set[tuple[str, str]] = set()
+    for name, tree in trees.items():
+        engine = machine.engine(leaf(tree).engine)
+        needs = getattr(engine_module(engine), "relayouts", None)
+        wanted |= {(name, tensor) for tensor in needs(graph, einsums[name], tree, engine)} if needs else set()
+    if odd := wanted ^ {(turn.einsum, turn.tensor) for turn in mapping.relayouts}:
+        name, tensor = min(odd)
+        which = "lacks the" if (name, tensor) in wanted else "has a needless"
+        raise SpecError(f"mapping of {name}: it {which} change of layout of {tensor}")
 
 
 def _area(machine: Machine, costs: Costs) -> Figure:

@@ -79,7 +79,10 @@ def least(sizes: Sizes, requantise: bool, hardware: Hardware, port: Port) -> int
 
 
 def lower_bound(work: Batch, hardware: Hardware, port: Port) -> Array:
-    """Cycles below which a mapping can't be: its exec commands alone, or its moves alone (their sum with one bank)."""
+    """Cycles below which a mapping can't be: its exec commands alone, or its moves alone (their sum with one bank).
+
+    Loops of one trip must stand outermost, as ``in_every_order`` puts them.
+    """
     return _bound(work, hardware, port, ordered=True)
 
 

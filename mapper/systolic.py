@@ -12,7 +12,7 @@ from archmodel.engines.systolic import hardware_of, price
 from archmodel.engines.systolic.closed_form import Batch
 from archmodel.engines.systolic.energy import Tariff, energy_pj, tariff
 from archmodel.engines.systolic.tiling import ROLES, Tiling, longest_k, quantum
-from archmodel.engines.systolic.tree import layouts, slice_size, to_tree
+from archmodel.engines.systolic.tree import layouts, slice_size, to_tree, turned
 from archmodel.memory.port import Port, port_of
 from archmodel.records.base import SpecError
 from archmodel.records.engines.systolic import Hardware
@@ -79,9 +79,9 @@ class Searcher:
         placed, self.at = layouts(graph, einsum, engine, choice.tiling.flow, self.at)
         names = {"a": gemm.a, "c": einsum.output}
         turner = self.where.turner.name if self.where.turner else ""
-        turned = tuple(Relayout(einsum.name, names[operand], turner) for operand in choice.relayouts)
+        turns = tuple(Relayout(einsum.name, names[operand], turner) for operand in choice.relayouts)
         tree = to_tree(graph, einsum, engine, choice.tiling, choice.split)
-        return Found(tree, placed, turned, choice.cycles * einsum.repeat, choice.space, choice.evaluated)
+        return Found(tree, placed, turns, choice.cycles * einsum.repeat, choice.space, choice.evaluated)
 
 
 def choose(graph: Graph, einsum: Einsum, gemm: Gemm, where: Target) -> Choice:
@@ -90,7 +90,13 @@ def choose(graph: Graph, einsum: Einsum, gemm: Gemm, where: Target) -> Choice:
     if gemm.k > longest_k(hardware):
         raise SpecError(f"einsum {einsum.name}: k is {gemm.k}, and an accumulator surely holds {longest_k(hardware)} products")
     requantise = graph.tensor[einsum.output].bits <= 8
-    turns = {flow: _turn_cycles(graph, einsum, gemm, flow, where) for flow in hardware.dataflows}
+    kind = graph.tensor[gemm.a].kind
+    able = tuple(flow for flow in hardware.dataflows if where.turner or not turned(flow, kind))
+    if not able:
+        raise SpecError(f"einsum {einsum.name}: dataflow {', '.join(hardware.dataflows)} needs its operands in another layout, and no "
+                        f"engine of {where.machine.name} changes layouts; add a vector engine or dataflow ws")  # fmt: skip
+    turns = {flow: _turn_cycles(graph, einsum, gemm, flow, where) for flow in able}
+    hardware = replace(hardware, dataflows=able)
     best: Choice | None = None
     size = evaluated = 0
     for split in _splits(gemm, copies):
@@ -108,8 +114,7 @@ def choose(graph: Graph, einsum: Einsum, gemm: Gemm, where: Target) -> Choice:
             best = _choice(found, sizes, split, requantise)
     if best is None:
         raise SpecError(f"einsum {einsum.name}: no tile of it fits the buffers of engine {where.engine.name}; enlarge its buffer")
-    turned = _turned(best.tiling.flow, graph.tensor[gemm.a].kind) if where.turner else ()
-    return Choice(best.tiling, best.split, best.cycles, best.energy, size, evaluated, turned)
+    return Choice(best.tiling, best.split, best.cycles, best.energy, size, evaluated, turned(best.tiling.flow, kind))
 
 
 def _splits(gemm: Gemm, copies: int) -> tuple[str, ...]:
@@ -118,19 +123,13 @@ def _splits(gemm: Gemm, copies: int) -> tuple[str, ...]:
     return ("n", "m", "batch") if gemm.batch > 1 else ("n", "m")
 
 
-def _turned(flow: str, kind: str) -> tuple[str, ...]:
-    """Which of A and C change layout: activations lie with features along the lanes, as ws reads and ws and os write them."""
-    reads = ("a",) if flow != "ws" and kind == "activation" else ()
-    return reads + (("c",) if flow == "is" else ())
-
-
 def _turn_cycles(graph: Graph, einsum: Einsum, gemm: Gemm, flow: str, where: Target) -> int:
     """Cycles of the array's clock that the changes of layout of a dataflow take."""
     if where.turner is None:
         return 0
     tensors = {"a": gemm.a, "c": einsum.output}
     sizes = [(graph.elements(einsum, tensors[name]), graph.tensor[tensors[name]].bits)
-             for name in _turned(flow, graph.tensor[gemm.a].kind)]  # fmt: skip
+             for name in turned(flow, graph.tensor[gemm.a].kind)]  # fmt: skip
     module, machine = engine_module(where.turner), where.machine
     cycles = sum(module.relayout_cycles(machine, where.turner, *size) for size in sizes)
     return -(-cycles * machine.clock_hz(where.engine.clock) // machine.clock_hz(where.turner.clock))

@@ -15,7 +15,7 @@ from archmodel.records.graph import Graph
 from archmodel.records.machine import Machine
 from archmodel.records.mapping import Mapping, Relayout
 from archmodel.records.result import OpResult, Result, weakest
-from tests.mapper.helpers import edge, gemm_graph, gemm_of, generator, integers
+from tests.mapper.helpers import edge, gemm_graph, gemm_of, generator, integers, mapped
 
 STAGES = (("mixtral-8x7b", "cloud", "decode"), ("gpt2", "edge-npu", "prefill"), ("deepseek-v2-lite", "tpu-v1", "decode"),
           ("llama-3.1-8b", "edge-npu", "decode"))  # fmt: skip
@@ -94,7 +94,7 @@ def test_bytes_cover_what_is_touched(found: Found) -> None:
 
 def single(graph: Graph, tiling: Tiling, split: str, machine: Machine) -> OpResult:
     tree = to_tree(graph, graph.einsums[0], machine.engine("array"), tiling, split)
-    return evaluate(graph, Mapping("gemms", machine.name, (tree,)), machine).ops[0]
+    return evaluate(graph, mapped(graph, tree, machine), machine).ops[0]
 
 
 def test_copies_move_the_bytes_of_their_own_slices() -> None:

@@ -13,10 +13,13 @@ from archmodel.engines.systolic import price
 from archmodel.engines.systolic.closed_form import Batch, batch, join
 from archmodel.engines.systolic.energy import energy_pj
 from archmodel.engines.systolic.tiling import RANKS, Tiling, fits, quantum
+from archmodel.engines.systolic.tree import relayouts
 from archmodel.memory.port import Port
+from archmodel.records.base import SpecError
 from archmodel.records.engines.systolic import Hardware
 from archmodel.records.graph import Einsum, Gemm, Graph, Stage, Tensor
 from archmodel.records.machine import Machine
+from archmodel.records.mapping import Mapping, Node, Relayout
 from mapper.systolic import Target, target
 
 FLOWS = (("ws",), ("is",), ("os",), ("ws", "os"), ("is", "os", "ws"))
@@ -106,6 +109,17 @@ def gemm_graph(*gemms: tuple[int, int, int, int], bits: int = 8, kind: str = "we
     stage = Stage("gemms", "prefill", 1, 1, 1, 1, ())
     size = sum(prod(extent for _, extent in einsum.ranks if _ != "m") for einsum in einsums)
     return Graph("gemms", stage, tuple(sorted(tensors, key=lambda t: t.name)), tuple(einsums), (("weights", size),))
+
+
+def mapped(graph: Graph, tree: Node, machine: Machine) -> Mapping:
+    """A mapping of one product by hand, with the changes of layout that its tree needs."""
+    (einsum,) = graph.einsums
+    try:
+        tensors = relayouts(graph, einsum, tree, machine.engine("array"))
+    except SpecError:  # a tree that means no dataflow; evaluate says so itself
+        tensors = ()
+    turns = tuple(Relayout(einsum.name, tensor, "vector") for tensor in tensors)
+    return Mapping("gemms", machine.name, (tree,), relayouts=turns)
 
 
 def edge(*sets: str) -> Machine:

@@ -16,7 +16,7 @@ from archmodel.records.graph import Graph
 from archmodel.records.machine import Machine
 from archmodel.records.mapping import Compute, Loop, Mapping, Node, Storage, nodes
 
-from .helpers import edge, gemm_graph, gemm_of, generator, integers
+from .helpers import edge, gemm_graph, gemm_of, generator, integers, mapped
 
 
 def plain(placement: Placement) -> tuple[object, ...]:
@@ -117,7 +117,7 @@ def test_a_tree_by_hand() -> None:
 
 
 def mapping_of(tree: Node) -> Mapping:
-    return Mapping("gemms", "edge-npu", (tree,))
+    return mapped(GRAPH, tree, MACHINE)
 
 
 @pytest.mark.parametrize("tile_m", [1, 7, 33, 50])

@@ -5,7 +5,9 @@ from .cycle import run
 from .lower import Bases, lower
 from .rows import area, evaluate, hardware_of, ideal_cycles, supports
 from .tiling import Tiling
+from .tree import relayouts
 
 TYPE = "systolic"
 
-__all__ = ["TYPE", "Bases", "Cost", "Tiling", "area", "evaluate", "hardware_of", "ideal_cycles", "lower", "price", "run", "supports"]
+__all__ = ["TYPE", "Bases", "Cost", "Tiling", "area", "evaluate", "hardware_of", "ideal_cycles", "lower", "price", "relayouts", "run",
+           "supports"]  # fmt: skip

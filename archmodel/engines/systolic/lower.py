@@ -22,6 +22,8 @@ from archmodel.records.program import Program, hardware_id
 from .tiling import Tiling, ceil_div, check, flow_ranks, sizes_at, step, words_of
 
 Index = tuple[int, int, int]
+ADDRESS_BEATS = 32
+"""Bits of a memory address, which counts beats."""
 Steps = tuple[int, ...]
 """What each address register gains per iteration of a loop."""
 
@@ -73,6 +75,7 @@ def lower(tiling: Tiling, hardware: Hardware, bases: Bases) -> Program:
     """The Program of an integer tiling.  Raises SpecError where the hardware cannot execute it."""
     check(tiling, hardware)
     strides = _Strides(tiling, hardware)
+    strides.refuse_far(bases)
     leaves: tuple[Callable[[Index], Code], ...] = (
         lambda index: _load(tiling, hardware, bases, strides, index),
         lambda index: _exec(tiling, hardware, index),
@@ -100,12 +103,22 @@ class _Strides:
         self.row = {"X": tiling.extent(roles.x_index), "Y": tiling.extent(roles.y_index), "Z": tiling.extent(roles.z_index)}
         lanes = {"X": (roles.x_lane, roles.x_index, hardware.rows), "Y": (roles.y_lane, roles.y_index, hardware.cols),
                  "Z": (roles.y_lane, roles.z_index, hardware.cols)}  # fmt: skip
+        self.lanes = lanes
         words = {name: {lane: ceil_div(tiling.tile(lane), width) * self.row[name], index: tiling.tile(index)}
                  for name, (lane, index, width) in lanes.items()}  # fmt: skip
         words["P"] = {"n": ceil_div(tiling.tile("n"), hardware.cols)}
         self.words = words
         self.load: dict[str, Steps] = {rank: tuple(self.beats(name, name, rank) for name in BUFFERS) for rank in "mnk"}
         self.store: dict[str, Steps] = {rank: (self.beats("Z", "Z", rank), self.beats("Z", "Q", rank), 0, 0) for rank in "mnk"}
+
+    def refuse_far(self, bases: Bases) -> None:
+        """Raises SpecError when a tensor reaches beyond the 32 bits of an address."""
+        groups = {name: ceil_div(self.tiling.extent(lane), width) for name, (lane, _, width) in self.lanes.items()}
+        ends = {name: getattr(bases, name.lower()) + groups[name] * self.row[name] * self.hardware.beats(name) for name in groups}
+        for name, end in ends.items():
+            if end >= 1 << ADDRESS_BEATS:
+                raise SpecError(f"lower: operand {name} ends at beat {end:,}, and an address has {ADDRESS_BEATS} bits; place it lower "
+                                "or split the product")  # fmt: skip
 
     def beats(self, tensor: str, word: str, rank: str) -> int:
         """Beats from one tile of a tensor to the next along a rank; ``word`` says how wide its words are there."""

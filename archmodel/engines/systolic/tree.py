@@ -93,10 +93,7 @@ def from_tree(graph: Graph, einsum: Einsum, tree: Node, engine: Engine) -> Place
     names = {name: rank for rank, name in rank_names(gemm).items()}
     loops = [node for node in nodes(tree) if isinstance(node, Loop)]
     axes = {loop.spatial: names.get(loop.rank, loop.rank) for loop in loops if loop.spatial}
-    flow = next((f for f, (l_rank, _, y_rank) in ROLES.items() if (axes.get("rows"), axes.get("cols")) == (l_rank, y_rank)), None)
-    if flow is None:
-        raise SpecError(f"mapping of {einsum.name}: rows x cols run over {axes.get('rows')} x {axes.get('cols')}, expected "
-                        "k x n (ws), k x m (is) or m x n (os)")  # fmt: skip
+    flow = _flow(einsum, axes)
     timed = [loop for loop in loops if not loop.spatial and loop.rank != "batch"]
     order = tuple(names.get(loop.rank, loop.rank) for loop in timed)
     if sorted(order) != sorted(RANKS):
@@ -110,6 +107,15 @@ def from_tree(graph: Graph, einsum: Einsum, tree: Node, engine: Engine) -> Place
     tiling = Tiling(extent["m"], extent["n"], extent["k"], tile["m"], tile["n"], tile["k"], flow, order, requantise)  # type: ignore[arg-type]
     _check_nodes(tree, to_tree(graph, einsum, engine, tiling, split), einsum)
     return place(gemm, split, engine.count, tiling)
+
+
+def _flow(einsum: Einsum, axes: dict[str, str]) -> str:
+    """The dataflow whose ranks run over rows and cols."""
+    over = (axes.get("rows"), axes.get("cols"))
+    for flow, (l_rank, _, y_rank) in ROLES.items():
+        if over == (l_rank, y_rank):
+            return flow
+    raise SpecError(f"mapping of {einsum.name}: rows x cols run over {over[0]} x {over[1]}, expected k x n (ws), k x m (is) or m x n (os)")
 
 
 def _check_split(gemm: Gemm, einsum: Einsum, split: str, piece: int, flow: str, engine: Engine) -> None:
@@ -148,6 +154,25 @@ def _outline(tree: Node, expected: Node) -> list[str]:
         else:
             lines.append((2 * depth, f"{node.einsum} on {node.engine}"))
     return [text for _, text in sorted(lines)]
+
+
+def turned(flow: str, kind: str) -> tuple[str, ...]:
+    """Which of operands a and c change layout in a dataflow; ``kind`` is that of a.
+
+    Activations lie with features along the lanes, as ws reads and ws and os write them; weights lie as they are wanted.
+    """
+    reads = ("a",) if flow != "ws" and kind == "activation" else ()
+    return reads + (("c",) if flow == "is" else ())
+
+
+def relayouts(graph: Graph, einsum: Einsum, tree: Node, engine: Engine) -> tuple[str, ...]:
+    """Tensors whose layout must change for a tree."""
+    del engine
+    gemm = graph.gemm(einsum)
+    ranks = {name: rank for rank, name in rank_names(gemm).items()}
+    axes = {n.spatial: ranks.get(n.rank, n.rank) for n in nodes(tree) if isinstance(n, Loop) and n.spatial}
+    names = {"a": gemm.a, "c": einsum.output}
+    return tuple(names[operand] for operand in turned(_flow(einsum, axes), graph.tensor[gemm.a].kind))
 
 
 def layouts(graph: Graph, einsum: Einsum, engine: Engine, flow: str, at: int) -> tuple[tuple[Layout, ...], int]:
