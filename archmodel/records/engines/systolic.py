@@ -126,7 +126,9 @@ def resolve(params: Params, buffer_bytes: int) -> Hardware:
     total = sum(params.buffer_split)
     depths = [int(buffer_bytes * share / total / params.buffering // size)
               for share, size in zip(params.buffer_split, word_bytes, strict=True)]  # fmt: skip
-    least = (params.rows, params.rows, params.rows, 1)
+    # The smallest tile of each dataflow, so that every product has one that fits.
+    tiles = {"ws": (1, params.rows, 1), "is": (params.cols, params.rows, params.cols), "os": (1, 1, params.rows)}
+    least = (*(max(sizes) for sizes in zip(*(tiles[flow] for flow in params.dataflows), strict=True)), 1)
     for name, depth, minimum in zip("XYZP", depths, least, strict=True):
         if depth < minimum:
             raise SpecError(f"systolic engine: a buffer of {buffer_bytes} bytes gives {name} {depth} words a bank, "
