@@ -44,6 +44,8 @@ def _rows(graph: Graph, mapping: Mapping | None, machine: Machine, fidelity: str
     if graph.stage.routing == "expected":
         raise SpecError(f"fidelity {fidelity}: routing 'expected' has no integer tokens per expert, expected uniform, balanced "
                         "or worst (or fidelity bound)")  # fmt: skip
+    if (mapping.graph, mapping.machine) != (graph.name, machine.name):
+        raise SpecError(f"mapping: it is of {mapping.graph} on {mapping.machine}, expected one of {graph.name} on {machine.name}")
     einsums = {einsum.name: einsum for einsum in graph.einsums}
     trees: dict[str, Node] = {leaf(tree).einsum: tree for tree in mapping.trees}
     if trees.keys() != einsums.keys():

@@ -39,7 +39,7 @@ def search(graph: Graph, machine: Machine) -> Mapping:
             searchers[engine.name] = _searcher(machine, engine)
         found.append(searchers[engine.name](graph, einsum))
     cycles = sum(item.cycles for item in found)
-    proof = Certificate("cycles of the Einsums that leave a choice, then energy", cycles, cycles,
+    proof = Certificate("cycles, then energy", cycles, cycles,
                         sum(item.space for item in found), sum(item.evaluated for item in found))  # fmt: skip
     return Mapping(
         graph.name, machine.name, tuple(item.tree for item in found), tuple(x for item in found for x in item.layouts),

@@ -11,7 +11,7 @@ from archmodel.engines import engine_module, relayouter
 from archmodel.engines.systolic import hardware_of, price
 from archmodel.engines.systolic.closed_form import Batch
 from archmodel.engines.systolic.energy import Tariff, energy_pj, tariff
-from archmodel.engines.systolic.tiling import ROLES, Tiling, longest_k, quantum
+from archmodel.engines.systolic.tiling import ROLES, Tiling, longest_k, overflow_text, quantum
 from archmodel.engines.systolic.tree import layouts, slice_size, to_tree, turned
 from archmodel.memory.port import Port, port_of
 from archmodel.records.base import SpecError
@@ -87,8 +87,9 @@ class Searcher:
 def choose(graph: Graph, einsum: Einsum, gemm: Gemm, where: Target) -> Choice:
     """The best mapping of one GEMM over all splits and, within each, over the mapspace."""
     hardware, copies = where.hardware, where.engine.count
-    if gemm.k > longest_k(hardware):
-        raise SpecError(f"einsum {einsum.name}: k is {gemm.k}, and an accumulator surely holds {longest_k(hardware)} products")
+    if gemm.k > longest_k(hardware) and where.engine.params.overflow == "refuse":
+        raise SpecError(f"einsum {einsum.name}: {overflow_text(gemm.k, hardware)}")
+    _refuse_endless(einsum, gemm, where)
     requantise = graph.tensor[einsum.output].bits <= 8
     kind = graph.tensor[gemm.a].kind
     able = tuple(flow for flow in hardware.dataflows if where.turner or not turned(flow, kind))
@@ -115,6 +116,17 @@ def choose(graph: Graph, einsum: Einsum, gemm: Gemm, where: Target) -> Choice:
     if best is None:
         raise SpecError(f"einsum {einsum.name}: no tile of it fits the buffers of engine {where.engine.name}; enlarge its buffer")
     return Choice(best.tiling, best.split, best.cycles, best.energy, size, evaluated, turned(best.tiling.flow, kind))
+
+
+def _refuse_endless(einsum: Einsum, gemm: Gemm, where: Target) -> None:
+    """Raises SpecError where cycles might not fit 63 bits: the smallest tiles, each word of them a request that waits."""
+    hardware, port = where.hardware, where.port
+    steps = -(-gemm.n // hardware.cols) * max(gemm.m * -(-gemm.k // hardware.rows), -(-gemm.m // hardware.rows) * gemm.k)
+    words = 2 * (hardware.rows + hardware.cols) + 2
+    step = words * (port.latency + hardware.beats("P") * port.interval) + 4 * (hardware.rows + hardware.cols)
+    if gemm.batch * einsum.repeat * steps * step >= 1 << 62:
+        raise SpecError(f"einsum {einsum.name}: {gemm.batch} x {gemm.m} x {gemm.n} x {gemm.k} on {where.engine.name} could take more "
+                        "than 2^62 cycles; expected a smaller product or a faster memory")  # fmt: skip
 
 
 def _splits(gemm: Gemm, copies: int) -> tuple[str, ...]:

@@ -137,7 +137,7 @@ class Storer(wiring.Component):
         m.d.comb += [self.read.eq(flows & fetched.left), fetched.advance.eq(self.read), self.z_word.eq(fetched.word)]
         lane = self._parameter_address(m, move, fetched)
         word, full = self._pipeline(m, move, flows, fetched.left, lane)
-        beat, sent_word = self._send(m, beats, sent, word, full)
+        beat, sent_word = self._send(m, beats, word)
         flying = Signal(range(hw.outstanding + 1))
         m.d.comb += [
             self.request.eq(full & ((beat != 0) | (flying < hw.outstanding))),
@@ -182,7 +182,7 @@ class Storer(wiring.Component):
                          word.eq(Mux(move.requantise, Cat(*results), raw))]  # fmt: skip
         return word, full
 
-    def _send(self, m: Module, beats: Signal, sent: Rectangle, word: Signal, full: Signal) -> tuple[Signal, Signal]:
+    def _send(self, m: Module, beats: Signal, word: Signal) -> tuple[Signal, Signal]:
         """Beat by beat; returns the number of the beat offered and whether the word's last one is accepted."""
         beat, sent_word = Signal(LENGTH_BITS, name="beat"), Signal(name="sent_word")
         count = self.hardware.beats("Z")

@@ -12,7 +12,8 @@ An engine type is one file (or package) ``archmodel/engines/<type>.py`` beside i
     ideal_cycles(einsum, engine) -> float
         cycles below which no schedule executes one instance on all copies together
 
-It may have ``relayouts(graph, einsum, tree, engine) -> tuple[str, ...]``, the tensors whose layout must change for a tree,
+It may have ``program(graph, einsum, tree, machine, engine, layouts) -> Program``, if it executes programs,
+``relayouts(graph, einsum, tree, engine) -> tuple[str, ...]``, the tensors whose layout must change for a tree,
 and may have ``relayout(work, einsum, tensor) -> OpResult``, if it can turn lanes and words of a tensor around, and
 ``relayout_cycles(machine, engine, elements, bits) -> int`` to go with it.
 """

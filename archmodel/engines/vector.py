@@ -158,6 +158,6 @@ def _row(work: Work, name: str, einsum: Einsum, moved: Stream, lanes: int, read_
     return OpResult(
         name, einsum.group, engine.name, work.machine.clock_hz(engine.clock), cycles, 0,
         ((dram.name, -(-(read_bits + written_bits) // 8) * repeat),), lanes * repeat / (engine.params.lanes * engine.count), energy,
-        "memory" if 2 * compute < cycles else "array", "cycle" if work.fidelity == "cycle" else "closed form",
+        "memory" if 2 * compute < cycles else "lanes", "cycle" if work.fidelity == "cycle" else "closed form",
         (("compute", compute), ("memory", cycles - compute)), tuple(by_cause.items()), repeat,
     )  # fmt: skip

@@ -12,6 +12,7 @@ import hashlib
 import json
 import types
 import typing
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -48,8 +49,10 @@ def from_plain(cls: Any, data: Any) -> Any:
     """The record of type ``cls`` that ``to_plain`` gave ``data`` for.  Raises SpecError on another shape."""
     try:
         return _build(cls, data)
-    except (TypeError, KeyError, ValueError) as error:
-        raise SpecError(f"not a {getattr(cls, '__name__', cls)} record: {error}") from error
+    except _ERRORS as error:
+        name = getattr(cls, "__name__", str(cls))
+        article = "an" if name[:1] in "AEIO" else "a"
+        raise SpecError(f"not {article} {name} record: {_Misfit.at((), error)}") from error
 
 
 def record_hash(value: Any) -> str:
@@ -63,6 +66,31 @@ def _hints(cls: type) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
 
+class _Misfit(ValueError):
+    """What doesn't fit, and the path of fields to it."""
+
+    def __init__(self, path: tuple[str, ...], text: str) -> None:
+        super().__init__(f"{'.'.join(path)}: {text}" if path else text)
+        self.path = path
+        self.text = text
+
+    @classmethod
+    def at(cls, path: tuple[str, ...], error: Exception) -> _Misfit:
+        """The same error, seen from ``path`` above it."""
+        return cls((*path, *error.path), error.text) if isinstance(error, _Misfit) else cls(path, str(error))
+
+
+_ERRORS = (TypeError, KeyError, ValueError, ArithmeticError)
+
+
+def _part(step: object, cls: Any, data: Any) -> Any:
+    """One field of a record, or one item of a list."""
+    try:
+        return _build(cls, data)
+    except _ERRORS as error:
+        raise _Misfit.at((str(step),), error) from error
+
+
 def _build(cls: Any, data: Any) -> Any:
     origin = typing.get_origin(cls)
     if origin in (types.UnionType, typing.Union):
@@ -72,26 +100,51 @@ def _build(cls: Any, data: Any) -> Any:
     if cls is Fraction:
         return Fraction(data)
     if dataclasses.is_dataclass(cls):
-        hints = _hints(cls)  # type: ignore[arg-type]
-        given = {key: item for key, item in data.items() if key != "kind" or not getattr(cls, "tagged", False)}
-        if unknown := given.keys() - {f.name for f in dataclasses.fields(cls)}:
-            raise ValueError(f"unknown field {sorted(unknown)[0]!r}")
-        return cls(**{key: _build(hints[key], item) for key, item in given.items()})  # type: ignore[operator]
+        return _build_record(cls, data)
     if cls is not Any and not isinstance(data, cls):
-        raise ValueError(f"expected {cls.__name__}, found {data!r}")
+        raise ValueError(f"expected {cls.__name__}, found {shown(data)}")
     return data
+
+
+def _build_record(cls: Any, data: Any) -> Any:
+    if not isinstance(data, Mapping):
+        raise ValueError(f"expected a mapping of fields, found {shown(data)}")
+    hints = _hints(cls)
+    given = {key: item for key, item in data.items() if key != "kind" or not getattr(cls, "tagged", False)}
+    if unknown := [key for key in given if key not in {f.name for f in dataclasses.fields(cls)}]:
+        raise ValueError(f"unknown field {shown(unknown[0])}")
+    for field in dataclasses.fields(cls):
+        if field.name not in given and field.default is field.default_factory is dataclasses.MISSING:
+            raise ValueError(f"found no {field.name}")
+    return cls(**{key: _part(key, hints[key], item) for key, item in given.items()})
 
 
 def _build_union(options: tuple[Any, ...], data: Any) -> Any:
     if data is None and type(None) in options:
         return None
-    records = [o for o in options if dataclasses.is_dataclass(o)]
-    if isinstance(data, dict) and len(records) > 1:
-        return _build({o.__name__: o for o in records}[data["kind"]], data)  # type: ignore[union-attr]
+    records = {o.__name__: o for o in options if dataclasses.is_dataclass(o)}
+    if isinstance(data, Mapping) and len(records) > 1:
+        if (kind := data.get("kind")) not in tuple(records):
+            raise ValueError(f"expected a kind of {', '.join(records)}, found {shown(kind)}")
+        return _build(records[kind], data)
     return _build(next(o for o in options if o is not type(None)), data)
 
 
 def _build_tuple(args: tuple[Any, ...], data: Any) -> tuple[Any, ...]:
+    if not isinstance(data, (list, tuple)):
+        raise ValueError(f"expected a list, found {shown(data)}")
     if len(args) == 2 and args[1] is Ellipsis:
-        return tuple(_build(args[0], item) for item in data)
-    return tuple(_build(arg, item) for arg, item in zip(args, data, strict=True))
+        args = (args[0],) * len(data)
+    if len(args) != len(data):
+        raise ValueError(f"expected a list of {len(args)}, found {len(data)} items")
+    return tuple(_part(index, arg, item) for index, (arg, item) in enumerate(zip(args, data, strict=True)))
+
+
+def shown(data: Any) -> str:
+    """Plain data in an error: short, on one line."""
+    if data is None:
+        return "nothing"
+    if isinstance(data, (Mapping, list, tuple)):
+        return "a mapping" if isinstance(data, Mapping) else "a list"
+    line = repr(data)
+    return line if len(line) <= 62 else f"{line[:58]}..."

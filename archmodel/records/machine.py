@@ -9,11 +9,11 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from types import ModuleType
 from typing import Any, TypeVar
 
-from .base import SpecError, from_plain
+from .base import SpecError, from_plain, shown
 
 
 def engine_types() -> tuple[str, ...]:
@@ -79,6 +79,8 @@ class Engine:
         _at_least(f"engine {self.name}", 1, count=self.count)
         if isinstance(self.params, Mapping):
             object.__setattr__(self, "params", from_plain(engine_records(self.type).Params, self.params))
+        elif not is_dataclass(self.params):
+            raise SpecError(f"engine {self.name}: params: expected a mapping of fields, found {shown(self.params)}")
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,8 @@ class OpResult:
     cycles      of the engine's clock, for all instances
     macs        useful multiply-adds, masked ones not counted; 0 for elementwise work
     bytes       (memory, bytes moved) pairs
-    busy        cycles in which the engine's arithmetic could not have done with fewer (for utilisation)
-    bound_by    array, memory, or overhead: what decides most of the cycles
+    ideal_cycles  cycles below which no schedule could do it, for utilisation
+    bound_by    array, lanes, memory, or overhead: what decides most of the cycles
     causes      (cause, cycles) pairs that sum to ``cycles``
     energy_by   (cause, pJ) pairs that sum to the energy
     """

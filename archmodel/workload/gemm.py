@@ -22,5 +22,6 @@ def gemm_graph(m: int, n: int, k: int, bits: Bits | None = None) -> Graph:
         Tensor("c", "activation", ("m", "n"), bits.activation),
     )
     product = Einsum("gemm", "gemm", "c", ("a", "b"), (("k", k), ("m", m), ("n", n)), "mul", "add")
+    moved = -(-(m * k + m * n) * bits.activation // 8)
     stage = Stage(name, "gemm", 1, 0, m, m, ((m, 0, 1),))
-    return Graph(name, stage, tensors, (product,), (("weight", -(-n * k * bits.weight // 8)), ("kv", 0)))
+    return Graph(name, stage, tensors, (product,), (("weight", -(-n * k * bits.weight // 8)), ("activation", moved)))

@@ -46,7 +46,7 @@ SPECIFIC = {
         ("run", "--gemm", "1,2000000,1", "cloud"),
         "archmodel: gemm 1,2000000,1: n is 2000000, expected an integer from 1 to 1048576",
     ),
-    "sum too long": (("run", "--gemm", "4,4,200000", "edge-npu"), "archmodel: einsum gemm: k is 200000, and an accumulator "),
+    "sum too long": (("run", "--gemm", "4,4,200000", "edge-npu"), "archmodel: einsum gemm: k is 200,000, and a 32-bit accumulator "),
     "wrong stage": (
         ("run", "gpt2", "cloud", "--stage", "dekode"),
         "archmodel run: --stage: found 'dekode', expected prefill, decode, mixed; did you mean decode?; see archmodel run --help",
@@ -278,7 +278,7 @@ def test_a_mapping_of_something_else_is_refused(tmp_path: Path, capsys: pytest.C
     assert said(capsys, "map", "--gemm", "8,8,8", "edge-npu", "-o", str(path)).code == 0
     found = said(capsys, "run", "gpt2", "edge-npu", "--mapping", str(path))
     assert found.code == 2
-    assert "mapping of gemm-8x8x8: " in found.err
+    assert found.err == "archmodel: mapping: it is of gemm-8x8x8 on edge-npu, expected one of gpt2 decode on edge-npu\n"
     path.write_text(path.read_text().replace("kind: Loop", "kind: Lop"))
     found = said(capsys, "run", "--gemm", "8,8,8", "edge-npu", "--mapping", str(path))
     assert (found.code, len(found.err.splitlines())) == (2, 1)

@@ -39,7 +39,8 @@ def test_a_legal_tiling_is_accepted() -> None:
             {"m": 1, "n": 96, "tile_n": 96, "requantise": True},
             "tiling: the tile fits no buffer: P needs 12 words and a bank has 4",
         ),
-        ({"k": 131072}, "tiling: k is 131072, so a 32-bit accumulator could overflow; split k over Programs"),
+        ({"k": 131072}, "tiling: k is 131,072, and a 32-bit accumulator surely holds 131,071 products; shorten it, or set t"
+            "he engine's overflow to wrap if its operands are never so large at once"),
     ],
 )
 def test_an_illegal_tiling_is_refused_with_its_reason(change: dict[str, object], text: str) -> None:

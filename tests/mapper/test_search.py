@@ -225,7 +225,26 @@ def test_k_that_could_overflow() -> None:
     graph, machine = gemm_graph((1, 2, 2, 131072)), edge()
     with pytest.raises(SpecError) as caught:
         search(graph, machine)
-    assert str(caught.value) == "einsum g00: k is 131072, and an accumulator surely holds 131071 products"
+    assert str(caught.value) == (
+        "einsum g00: k is 131,072, and a 32-bit accumulator surely holds 131,071 products; shorten it"
+        ", or set the engine's overflow to wrap if its operands are never so large at once"
+    )
+
+
+def test_k_that_may_wrap_when_the_user_says_so() -> None:
+    graph, machine = gemm_graph((1, 2, 2, 131072)), edge("engines.array.overflow=wrap")
+    results = [evaluate(graph, search(graph, machine), machine, fidelity).cycles for fidelity in ("analytic", "cycle")]
+    assert results[0] == results[1] > 0
+
+
+def test_a_product_of_too_many_cycles() -> None:
+    graph, machine = gemm_graph((1, 1 << 20, 1 << 20, 1 << 16), repeat=1 << 20), edge("memories.dram.size=64 TiB")
+    with pytest.raises(SpecError) as caught:
+        search(graph, machine)
+    assert str(caught.value) == (
+        "einsum g00: 1 x 1048576 x 1048576 x 65536 on array could take more than 2^62 cycles; expected a smaller product "
+        "or a faster memory"
+    )
 
 
 def test_no_engine() -> None:

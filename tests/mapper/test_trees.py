@@ -239,4 +239,7 @@ def test_a_product_on_the_vector_engine() -> None:
 def test_a_mapping_of_something_else() -> None:
     with pytest.raises(SpecError) as caught:
         evaluate(GRAPH, Mapping("other", "edge-npu", ()), MACHINE)
-    assert str(caught.value) == "mapping of other: g00 is in only one of the mapping and graph gemms"
+    assert str(caught.value) == "mapping: it is of other on edge-npu, expected one of gemms on edge-npu"
+    with pytest.raises(SpecError) as caught:
+        evaluate(GRAPH, Mapping("gemms", "edge-npu", ()), MACHINE)
+    assert str(caught.value) == "mapping of gemms: g00 is in only one of the mapping and graph gemms"

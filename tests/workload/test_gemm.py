@@ -16,7 +16,7 @@ def test_roles_and_widths_of_the_operands() -> None:
     assert (gemm.batch, gemm.m, gemm.n, gemm.k, gemm.a, gemm.b) == (1, 3, 5, 7, "a", "b")
     assert einsum.work == 3 * 5 * 7
     assert {t.name: (t.kind, t.bits) for t in graph.tensors} == {"a": ("activation", 8), "b": ("weight", 4), "c": ("activation", 8)}
-    assert graph.resident == (("weight", 18), ("kv", 0))
+    assert graph.resident == (("weight", 18), ("activation", 36))
     assert (graph.stage.kind, graph.stage.tokens) == ("gemm", 3)
 
 

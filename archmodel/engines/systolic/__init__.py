@@ -3,11 +3,14 @@
 from .closed_form import Cost, price
 from .cycle import run
 from .lower import Bases, lower
+from .program import program
 from .rows import area, evaluate, hardware_of, ideal_cycles, supports
 from .tiling import Tiling
 from .tree import relayouts
 
 TYPE = "systolic"
 
-__all__ = ["TYPE", "Bases", "Cost", "Tiling", "area", "evaluate", "hardware_of", "ideal_cycles", "lower", "price", "relayouts", "run",
-           "supports"]  # fmt: skip
+__all__ = [
+    "TYPE", "Bases", "Cost", "Tiling", "area", "evaluate", "hardware_of", "ideal_cycles", "lower", "price", "program",
+    "relayouts", "run", "supports",
+]  # fmt: skip

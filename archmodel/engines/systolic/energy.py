@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from archmodel.cost import Costs, Figure, scaled, total
-from archmodel.records.engines.systolic import OUTPUT_PARAMETER_BYTES, Hardware
+from archmodel.records.engines.systolic import OUTPUT_PARAMETER_BYTES, UNITS, Hardware
 from archmodel.records.machine import Engine, Machine
+from archmodel.records.program import INSTRUCTION_BYTES
 
 from .closed_form import Cost
 
@@ -69,11 +70,12 @@ def energy_pj(cost: Cost, hardware: Hardware, prices: Tariff) -> np.ndarray:
 
 
 def area(machine: Machine, hardware: Hardware, costs: Costs) -> Figure:
-    """Square micrometres of one copy: its PEs, requantizers' multipliers and buffers.  Wires and control have no row."""
+    """Square micrometres of one copy: its PEs, requantizers' multipliers, buffers and program memories.  Wires and control have no row."""
     node = machine.node_nm
     element = costs.area_um2("pe", hardware.x_bits, node, by=hardware.y_bits)
     multiplier = costs.area_um2("int_mul", 32, node)
     bits = (hardware.x_words * hardware.x_bits * hardware.rows + hardware.y_words * hardware.y_bits * hardware.cols
             + hardware.z_words * 32 * hardware.cols + hardware.p_words * 8 * OUTPUT_PARAMETER_BYTES * hardware.cols)  # fmt: skip
-    memory = costs.area_um2("sram", bits * hardware.banks, node)
+    programs = len(UNITS) * hardware.program_words * 8 * INSTRUCTION_BYTES
+    memory = costs.area_um2("sram", bits * hardware.banks + programs, node)
     return total((scaled(element, hardware.rows * hardware.cols), scaled(multiplier, hardware.cols), memory))

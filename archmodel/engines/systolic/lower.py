@@ -22,6 +22,8 @@ from archmodel.records.program import Program, hardware_id
 from .tiling import Tiling, ceil_div, check, flow_ranks, sizes_at, step, words_of
 
 Index = tuple[int, int, int]
+MOST_INSTRUCTIONS = 27 * 4 + 2 * (1 + 3 + 9) + 2
+"""No stream is longer: four commands in each of 27 leaves, three nested loops in each of three parts, a sync and a halt."""
 ADDRESS_BEATS = 32
 """Bits of a memory address, which counts beats."""
 Steps = tuple[int, ...]

@@ -17,7 +17,7 @@ from .closed_form import Cost, batch, join, price
 from .cycle import run
 from .energy import CAUSES, counts, tariff
 from .energy import area as hardware_area
-from .lower import Bases, lower
+from .lower import MOST_INSTRUCTIONS, Bases, lower
 from .tiling import Tiling, check
 from .tree import Placement, from_tree
 
@@ -79,6 +79,8 @@ def _placed(work: Work, einsum: Einsum, hardware: Hardware) -> Placement:
     found = from_tree(work.graph, einsum, work.trees[einsum.name], work.engine)
     try:
         check(found.tiling, hardware)
+        if hardware.program_words < MOST_INSTRUCTIONS:
+            lower(found.tiling, hardware, Bases(0, 0, 0, 0, 0))
     except SpecError as error:
         raise SpecError(f"mapping of {einsum.name}: {error}") from None
     return found

@@ -53,6 +53,7 @@ class Tiling:
 
     requantise  the result leaves as int8 with bias, else as raw int32 accumulators
     init        accumulators start from what memory holds (a bias, or the sums of an earlier Program), else from zero
+    wraps       the user has said that sums beyond 32 bits may wrap
     """
 
     m: Ints
@@ -65,6 +66,7 @@ class Tiling:
     order: tuple[str, str, str] = ("m", "n", "k")
     requantise: bool = False
     init: bool = False
+    wraps: bool = False
 
     def extent(self, rank: str) -> Ints:
         return getattr(self, rank)
@@ -145,10 +147,14 @@ def words_of(tiling: Tiling, sizes: dict[str, Ints], hardware: Hardware) -> Word
     return tile_words((sizes[l_rank], sizes[i_rank], sizes[y_rank]), tiling.flow == "os", tiling.flow == "is", hardware)
 
 
+MOST_FOLDS = (1 << 16) - 1
+"""Folds that an exec command counts along either of its two loops."""
+
+
 def words_fit(words: Words, requantise: Ints, hardware: Hardware) -> Ints:
-    """Whether a bank of every buffer holds the tiles."""
+    """Whether a bank of every buffer holds the tiles, and a command counts their folds."""
     ok = (words.x <= hardware.x_words) & (words.y_rows * words.y_pitch <= hardware.y_words)
-    ok = ok & (words.y_rows * words.z_pitch <= hardware.z_words)
+    ok = ok & (words.y_rows * words.z_pitch <= hardware.z_words) & (words.x_rows <= MOST_FOLDS) & (words.y_rows <= MOST_FOLDS)
     return ok & ((words.p <= hardware.p_words) | np.logical_not(requantise))
 
 
@@ -172,8 +178,8 @@ def check(tiling: Tiling, hardware: Hardware) -> None:
             raise SpecError(f"tiling: tile_{rank} is {tile}, expected a multiple of {grain} or the whole rank ({size})")
     if not fits(tiling, hardware):
         raise SpecError(f"tiling: {_overflow(tiling, hardware)}")
-    if tiling.k > longest_k(hardware):
-        raise SpecError(f"tiling: k is {tiling.k}, so a 32-bit accumulator could overflow; split k over Programs")
+    if tiling.k > longest_k(hardware) and not tiling.wraps:
+        raise SpecError(f"tiling: {overflow_text(tiling.k, hardware)}")
 
 
 def longest_k(hardware: Hardware) -> int:
@@ -181,10 +187,18 @@ def longest_k(hardware: Hardware) -> int:
     return (2**31 - 1) // 2 ** (hardware.x_bits + hardware.y_bits - 2)
 
 
+def overflow_text(k: int, hardware: Hardware) -> str:
+    """Why a product of depth k is refused, and what to do."""
+    return (f"k is {k:,}, and a 32-bit accumulator surely holds {longest_k(hardware):,} products; shorten it, or set the engine's "
+            "overflow to wrap if its operands are never so large at once")  # fmt: skip
+
+
 def _overflow(tiling: Tiling, hardware: Hardware) -> str:
     words = words_of(tiling, {rank: min(tiling.tile(rank), tiling.extent(rank)) for rank in RANKS}, hardware)
     needs = {"X": words.x, "Y": words.y_rows * words.y_pitch, "Z": words.y_rows * words.z_pitch,
              "P": words.p if tiling.requantise else 0}  # fmt: skip
+    if max(words.x_rows, words.y_rows) > MOST_FOLDS:
+        return f"the tile makes {max(words.x_rows, words.y_rows)} folds along one side, and a command counts {MOST_FOLDS}"
     over = [f"{name} needs {need} words and a bank has {hardware.depth(name)}"
             for name, need in needs.items() if need > hardware.depth(name)]  # fmt: skip
     return "the tile fits no buffer: " + ", ".join(over)

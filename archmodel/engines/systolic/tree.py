@@ -49,7 +49,7 @@ def _resized(tiling: Tiling, rank: str, size: int) -> Tiling:
     sizes = {r: size if r == rank else tiling.extent(r) for r in RANKS}
     tile = {r: min(tiling.tile(r), sizes[r]) for r in RANKS}
     return Tiling(sizes["m"], sizes["n"], sizes["k"], tile["m"], tile["n"], tile["k"], tiling.flow, tiling.order,
-                  tiling.requantise, tiling.init)  # fmt: skip
+                  tiling.requantise, tiling.init, tiling.wraps)  # fmt: skip
 
 
 def slice_size(size: int, copies: int, grain: int) -> int:
@@ -104,7 +104,8 @@ def from_tree(graph: Graph, einsum: Einsum, tree: Node, engine: Engine) -> Place
     extent = {rank: piece if rank == split else getattr(gemm, rank) for rank in RANKS}
     tile = {rank: min(loop.tile, extent[rank]) for rank, loop in zip(order, timed, strict=True)}
     requantise = graph.tensor[einsum.output].bits <= 8
-    tiling = Tiling(extent["m"], extent["n"], extent["k"], tile["m"], tile["n"], tile["k"], flow, order, requantise)  # type: ignore[arg-type]
+    tiling = Tiling(extent["m"], extent["n"], extent["k"], tile["m"], tile["n"], tile["k"], flow, order, requantise,  # type: ignore[arg-type]
+                    wraps=engine.params.overflow == "wrap")  # fmt: skip
     _check_nodes(tree, to_tree(graph, einsum, engine, tiling, split), einsum)
     return place(gemm, split, engine.count, tiling)
 

@@ -36,6 +36,7 @@ class Params:
     outstanding   requests (each one buffer word) in flight at the port
     buffer_split  shares of the buffer for X, Y, Z and P, in any unit
     program_words instructions that each of the three sequencers holds
+    overflow      refuse products so deep that a 32-bit accumulator could overflow, or let it wrap
     """
 
     rows: int
@@ -48,6 +49,7 @@ class Params:
     buffering: int = 2
     buffer_split: tuple[int, int, int, int] = (3, 3, 8, 2)
     program_words: int = 512
+    overflow: str = "refuse"
 
     def __post_init__(self) -> None:
         checks = (
@@ -60,6 +62,7 @@ class Params:
             (self.buffering in (1, 2), f"buffering {self.buffering}, expected 1 or 2"),
             (1 <= self.outstanding <= 255, f"outstanding {self.outstanding}, expected 1 to 255"),
             (16 <= self.program_words <= 4096, f"program_words {self.program_words}, expected 16 to 4096"),
+            (self.overflow in ("refuse", "wrap"), f"overflow {self.overflow!r}, expected refuse or wrap"),
             (len(self.buffer_split) == 4 and min(self.buffer_split) > 0, "buffer_split needs four positive shares"),
             (len(set(map(self.x_bits, self.dataflows))) <= 1,
              "dataflow is beside ws or os needs weight_bits equal to act_bits"),
