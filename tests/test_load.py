@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from archmodel import load
-from archmodel.records.base import SpecError
+from archmodel.records.base import SpecError, from_plain
 from archmodel.records.engines import systolic, vector
 from archmodel.records.machine import Clock, Engine, Link, Machine, Memory, engine_types
+from archmodel.records.mapping import Mapping
 
 SMALL = """\
 node: 16 nm
@@ -266,10 +267,44 @@ def test_a_new_engine_type_is_one_file(tmp_path: Path, monkeypatch: pytest.Monke
     assert load.machine_from_yaml(load.machine_to_yaml(machine)) == machine
 
 
-def test_a_record_that_is_not_one() -> None:
+@pytest.mark.parametrize(
+    ("cls", "data", "message"),
+    [
+        (Clock, {"name": "a", "hz": "fast"}, "not a Clock record: hz: expected int, found 'fast'"),
+        (Clock, {"name": "a", "hz": 0}, "not a Clock record: clock a: hz is 0, expected at least 1"),
+        (Clock, {"name": "a"}, "not a Clock record: found no hz"),
+        (Clock, {"name": "a", "hz": 1, "x": 2}, "not a Clock record: unknown field 'x'"),
+        (Mapping, [], "not a Mapping record: expected a mapping of fields, found a list"),
+        (Mapping, 3, "not a Mapping record: expected a mapping of fields, found 3"),
+        (Mapping, None, "not a Mapping record: expected a mapping of fields, found nothing"),
+        (Mapping, "x\n" * 99, f"not a Mapping record: expected a mapping of fields, found {repr('x' + chr(10))[:-1] * 19}..."),
+        (Mapping, {"graph": "g", "machine": "m", "trees": {}}, "not a Mapping record: trees: expected a list, found a mapping"),
+        (Mapping, {"graph": "g", "machine": "m", "trees": [3]},
+         "not a Mapping record: trees.0: expected a mapping of fields, found 3"),
+        (Mapping, {"graph": "g", "machine": "m", "trees": [{"kind": "Lop"}]},
+         "not a Mapping record: trees.0: expected a kind of Loop, Storage, Compute, found 'Lop'"),
+        (Mapping, {"graph": "g", "machine": "m", "trees": [{}]},
+         "not a Mapping record: trees.0: expected a kind of Loop, Storage, Compute, found nothing"),
+        (Mapping, {"graph": "g", "machine": "m", "trees": [{"kind": "Loop", "rank": "k", "tile": 1.5, "body": []}]},
+         "not a Mapping record: trees.0.tile: expected int, found 1.5"),
+        (Link, {"name": "l", "ends": ["a"], "bandwidth_bytes_per_second": 1, "latency_picoseconds": 0},
+         "not a Link record: ends: expected a list of 2, found 1 items"),
+        (Engine, {"name": "v", "type": "vector", "clock": "c", "params": {"lanes": "2", "port_bytes": 1}},
+         "not an Engine record: not a Params record: lanes: expected int, found '2'"),
+        (Engine, {"name": "v", "type": "vector", "clock": "c", "params": [1]},
+         "not an Engine record: engine v: params: expected a mapping of fields, found a list"),
+    ],
+)  # fmt: skip
+def test_a_record_that_is_not_one(cls: type, data: object, message: str) -> None:
+    with pytest.raises(SpecError) as error:
+        from_plain(cls, data)
+    assert str(error.value) == message
+
+
+def test_a_record_s_text_that_is_none() -> None:
     with pytest.raises(SpecError) as error:
         load.record_from_yaml(Clock, "name: a\nhz: fast\n")
-    assert str(error.value) == "not a Clock record: expected int, found 'fast'"
+    assert str(error.value) == "not a Clock record: hz: expected int, found 'fast'"
 
 
 def test_importing_it_loads_neither_yaml_nor_numpy() -> None:
