@@ -77,10 +77,16 @@ def whole(node: Node) -> int:
     return int(node.value)
 
 
-def positive(node: Node) -> int:
-    if (value := whole(node)) < 1:
-        raise SpecError(f"found {value}, expected at least 1")
-    return value
+def counted(maximum: int) -> Reader:
+    """A whole number from 1 to ``maximum``."""
+
+    def read(node: Node) -> int:
+        value = whole(node)
+        if not 1 <= value <= maximum:
+            raise SpecError(f"found {value}, expected at " + ("least 1" if value < 1 else f"most {maximum}"))
+        return value
+
+    return read
 
 
 def boolean(node: Node) -> bool:

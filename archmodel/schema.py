@@ -14,9 +14,9 @@ from fractions import Fraction
 from typing import Any, TypeVar
 
 from archmodel import units
-from archmodel.located import NAME, Findings, Node, Reader, listed, name, positive, quantity, reader_of, text
+from archmodel.located import NAME, Findings, Node, Reader, counted, listed, name, quantity, reader_of, text
 from archmodel.records.base import SpecError
-from archmodel.records.machine import Clock, Engine, Link, Machine, Memory, engine_records, engine_types
+from archmodel.records.machine import MAX_COUNT, Clock, Engine, Link, Machine, Memory, engine_records, engine_types
 
 MEMORY: dict[str, Reader] = {
     "technology": name, "size": quantity(units.BYTES), "bandwidth": quantity(units.BANDWIDTH),
@@ -27,7 +27,7 @@ ENGINE: dict[str, Reader] = {
     "clock": name,
     "buffer": name,
     "port": name,
-    "count": positive,
+    "count": counted(MAX_COUNT),
     "source": text,
 }
 LINK: dict[str, Reader] = {

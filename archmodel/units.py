@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from archmodel.records.base import SpecError
+from archmodel.records.machine import MAX_BYTES, MAX_BYTES_PER_SECOND, MAX_HZ, MAX_NODE_NM, MAX_PICOSECONDS
 
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?)\s*(\S*)")
 _LONGEST = 60
@@ -19,11 +20,12 @@ _LONGEST = 60
 
 @dataclass(frozen=True)
 class Quantity:
-    """A kind of quantity: what an error calls it, its units in base units, and the least value allowed."""
+    """A kind of quantity: what an error calls it, its units in base units, and the least and greatest value."""
 
     what: str
     example: str
     units: tuple[tuple[str, Fraction], ...]
+    maximum: int
     minimum: int = 1
 
     @property
@@ -38,7 +40,7 @@ class Quantity:
 
 def _scaled(base: str, prefixes: str) -> tuple[tuple[str, Fraction], ...]:
     """Decimal multiples: ``_scaled("Hz", "k M")`` has kHz and MHz; ``_`` stands for no prefix."""
-    power = {"f": -15, "p": -12, "n": -9, "u": -6, "m": -3, "_": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15}
+    power = {"p": -12, "n": -9, "u": -6, "m": -3, "_": 0, "k": 3, "M": 6, "G": 9, "T": 12}
     return tuple((f"{prefix.strip('_')}{base}", Fraction(10) ** power[prefix]) for prefix in prefixes.split())
 
 
@@ -51,17 +53,15 @@ def _in(unit: str, units: tuple[tuple[str, Fraction], ...]) -> tuple[tuple[str, 
     return tuple((name, factor / dict(units)[unit]) for name, factor in units)
 
 
-FREQUENCY = Quantity("a frequency", "800 MHz", _scaled("Hz", "_ k M G"))
-BYTES = Quantity("a size", "64 KiB", (*_scaled("B", "_ k M G T"), *_binary("B")))
-BANDWIDTH = Quantity("a bandwidth", "51.2 GB/s", (*_scaled("B/s", "_ k M G T"), *_binary("B/s")))
-TIME = Quantity("a time", "100 ns", _in("ps", _scaled("s", "p n u m _")), minimum=0)
-LENGTH = Quantity("a process node", "16 nm", _in("nm", _scaled("m", "n u")))
-ENERGY = Quantity("an energy", "0.2 pJ", _in("pJ", _scaled("J", "f p n u m _")), minimum=0)
-AREA = Quantity("an area", "1.5 mm2", (("um2", Fraction(1)), ("mm2", Fraction(10**6))), minimum=0)
+FREQUENCY = Quantity("a frequency", "800 MHz", _scaled("Hz", "_ k M G"), MAX_HZ)
+BYTES = Quantity("a size", "64 KiB", (*_scaled("B", "_ k M G T"), *_binary("B")), MAX_BYTES)
+BANDWIDTH = Quantity("a bandwidth", "51.2 GB/s", (*_scaled("B/s", "_ k M G T"), *_binary("B/s")), MAX_BYTES_PER_SECOND)
+TIME = Quantity("a time", "100 ns", _in("ps", _scaled("s", "p n u m _")), MAX_PICOSECONDS, minimum=0)
+LENGTH = Quantity("a process node", "16 nm", _in("nm", _scaled("m", "n u")), MAX_NODE_NM)
 
 
-def parse_exact(text: str, kind: Quantity) -> Fraction:
-    """The quantity in base units, as a Fraction.  Raises SpecError ``found ..., expected ...``."""
+def parse(text: str, kind: Quantity) -> int:
+    """The quantity as a whole number of base units.  Raises SpecError ``found ..., expected ...``."""
     match = _NUMBER.fullmatch(text.strip()) if len(text) <= _LONGEST else None
     units = dict(kind.units)
     if match is None:
@@ -75,12 +75,8 @@ def parse_exact(text: str, kind: Quantity) -> Fraction:
     if value < kind.minimum:
         least = "0 or more" if kind.minimum == 0 else f"at least {kind.minimum} {kind.base}"
         raise SpecError(f"found {_shown(text)}, expected {kind.what} of {least}")
-    return value
-
-
-def parse(text: str, kind: Quantity) -> int:
-    """The quantity as a whole number of base units.  Raises SpecError when it isn't one."""
-    value = parse_exact(text, kind)
+    if value > kind.maximum:
+        raise SpecError(f"found {_shown(text)}, expected {kind.what} of at most {text_of(kind.maximum, kind)}")
     if value.denominator != 1:
         raise SpecError(f"found {_shown(text)}, expected {kind.what} that is a whole number of {kind.base}")
     return value.numerator

@@ -47,7 +47,7 @@ def test_the_docstring_s_example() -> None:
 
 @given(
     st.integers(1, 4 * 10**9),
-    st.integers(1, 4 * 10**12),
+    st.integers(40_000, 4 * 10**12),
     st.integers(0, 10**7),
     st.integers(1, 64),
     st.integers(1, 256),
@@ -73,6 +73,25 @@ def test_a_memory_without_a_bandwidth() -> None:
     with pytest.raises(SpecError) as error:
         port(rate=None)
     assert str(error.value) == "machine m: memory dram has no bandwidth, and the port of v needs it"
+
+
+@pytest.mark.parametrize(
+    ("given_", "message"),
+    [
+        ({"rate": 1}, ("port: interval 16000000000 cycles, expected at most 2147483648: "
+                       "the memory's bandwidth is too low for the port's width and clock")),
+        ({"hz": 10**12, "latency": 10**12}, ("port: latency 1000000000000 cycles, expected at most 2147483648: "
+                                             "the memory's latency is too long for the clock")),
+    ],
+)  # fmt: skip
+def test_a_port_of_too_many_cycles(given_: dict[str, int], message: str) -> None:
+    with pytest.raises(SpecError) as error:
+        port(**given_)
+    assert str(error.value) == f"machine m: engine v behind memory dram: {message}"
+
+
+def test_the_slowest_port() -> None:
+    assert Port(1 << 31, 1 << 31).interval == 1 << 31
 
 
 def test_a_port_without_cycles() -> None:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from archmodel.records.base import SpecError
 from archmodel.records.machine import Engine, Machine
 
+MAX_CYCLES = 1 << 31
+"""Of a latency or interval."""
+
 _PICOSECONDS = 10**12
 
 
@@ -22,6 +25,10 @@ class Port:
     def __post_init__(self) -> None:
         if not 1 <= self.interval <= self.latency:
             raise SpecError(f"port: latency {self.latency} and interval {self.interval}, expected 1 <= interval <= latency")
+        for what, cycles, cause in (("interval", self.interval, "bandwidth is too low for the port's width and clock"),
+                                    ("latency", self.latency, "latency is too long for the clock")):  # fmt: skip
+            if cycles > MAX_CYCLES:
+                raise SpecError(f"port: {what} {cycles} cycles, expected at most {MAX_CYCLES}: the memory's {cause}")
 
 
 def port_of(machine: Machine, engine: Engine) -> Port:
@@ -41,7 +48,10 @@ def port_of(machine: Machine, engine: Engine) -> Port:
         )
     wanted = engine.params.port_bytes * engine.count * hz
     interval = _ceil(wanted, memory.bandwidth_bytes_per_second)
-    return Port(max(interval, _ceil(memory.latency_picoseconds * hz, _PICOSECONDS)), interval)
+    try:
+        return Port(max(interval, _ceil(memory.latency_picoseconds * hz, _PICOSECONDS)), interval)
+    except SpecError as error:
+        raise SpecError(f"machine {machine.name}: engine {engine.name} behind memory {memory.name}: {error}") from None
 
 
 def _ceil(numerator: int, denominator: int) -> int:

@@ -122,7 +122,7 @@ def _build_record(cls: Any, data: Any) -> Any:
 def _build_union(options: tuple[Any, ...], data: Any) -> Any:
     if data is None and type(None) in options:
         return None
-    records = {o.__name__: o for o in options if dataclasses.is_dataclass(o)}
+    records: dict[str, Any] = {o.__name__: o for o in options if isinstance(o, type) and dataclasses.is_dataclass(o)}
     if isinstance(data, Mapping) and len(records) > 1:
         if (kind := data.get("kind")) not in tuple(records):
             raise ValueError(f"expected a kind of {', '.join(records)}, found {shown(kind)}")

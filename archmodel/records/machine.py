@@ -16,6 +16,15 @@ from typing import Any, TypeVar
 from .base import SpecError, from_plain, shown
 
 
+MAX_HZ = 10**12
+MAX_BYTES_PER_SECOND = 10**18
+MAX_PICOSECONDS = 10**12
+MAX_BYTES = 1 << 60
+MAX_NODE_NM = 10_000
+MAX_COUNT = 1 << 16
+"""The largest quantities of a machine: far beyond any that was built, and small enough that cycles fit 64 bits."""
+
+
 def engine_types() -> tuple[str, ...]:
     """The names of all engine types: the files of ``records/engines``, none of which is imported."""
     from . import engines
@@ -36,7 +45,7 @@ class Clock:
     hz: int
 
     def __post_init__(self) -> None:
-        _at_least(f"clock {self.name}", 1, hz=self.hz)
+        _within(f"clock {self.name}", 1, MAX_HZ, hz=self.hz)
 
 
 @dataclass(frozen=True)
@@ -51,9 +60,10 @@ class Memory:
     source: str = ""
 
     def __post_init__(self) -> None:
-        _at_least(f"memory {self.name}", 1, size_bytes=self.size_bytes,
-                  bandwidth_bytes_per_second=self.bandwidth_bytes_per_second)  # fmt: skip
-        _at_least(f"memory {self.name}", 0, latency_picoseconds=self.latency_picoseconds)
+        what, rate = f"memory {self.name}", self.bandwidth_bytes_per_second
+        _within(what, 1, MAX_BYTES, size_bytes=self.size_bytes)
+        _within(what, 1, MAX_BYTES_PER_SECOND, bandwidth_bytes_per_second=rate)
+        _within(what, 0, MAX_PICOSECONDS, latency_picoseconds=self.latency_picoseconds)
 
 
 @dataclass(frozen=True)
@@ -76,7 +86,7 @@ class Engine:
     source: str = ""
 
     def __post_init__(self) -> None:
-        _at_least(f"engine {self.name}", 1, count=self.count)
+        _within(f"engine {self.name}", 1, MAX_COUNT, count=self.count)
         if isinstance(self.params, Mapping):
             object.__setattr__(self, "params", from_plain(engine_records(self.type).Params, self.params))
         elif not is_dataclass(self.params):
@@ -92,8 +102,9 @@ class Link:
     source: str = ""
 
     def __post_init__(self) -> None:
-        _at_least(f"link {self.name}", 1, bandwidth_bytes_per_second=self.bandwidth_bytes_per_second)
-        _at_least(f"link {self.name}", 0, latency_picoseconds=self.latency_picoseconds)
+        what, rate = f"link {self.name}", self.bandwidth_bytes_per_second
+        _within(what, 1, MAX_BYTES_PER_SECOND, bandwidth_bytes_per_second=rate)
+        _within(what, 0, MAX_PICOSECONDS, latency_picoseconds=self.latency_picoseconds)
 
 
 @dataclass(frozen=True)
@@ -113,7 +124,7 @@ class Machine:
             names = [item.name for item in items]
             if len(set(names)) != len(names):
                 raise SpecError(f"machine {self.name}: a {what} name appears twice")
-        _at_least(f"machine {self.name}", 1, node_nm=self.node_nm)
+        _within(f"machine {self.name}", 1, MAX_NODE_NM, node_nm=self.node_nm)
         for engine in self.engines:
             self.clock_hz(engine.clock)
             for memory in (engine.buffer, engine.port):
@@ -134,10 +145,12 @@ class Machine:
         return next((engine for engine in self.engines if engine.type == kind), None)
 
 
-def _at_least(what: str, minimum: int, **values: int | None) -> None:
+def _within(what: str, minimum: int, maximum: int, **values: int | None) -> None:
     for name, value in values.items():
         if value is not None and value < minimum:
             raise SpecError(f"{what}: {name} is {value}, expected at least {minimum}")
+        if value is not None and value > maximum:
+            raise SpecError(f"{what}: {name} is {value}, expected at most {maximum}")
 
 
 _Part = TypeVar("_Part", Clock, Memory, Engine)

@@ -23,6 +23,8 @@ from ..program import Layout, pack, unpack
 TYPE = "systolic"
 ISA_VERSION = 1
 DATAFLOWS = ("ws", "is", "os")
+MAX_BANK_WORDS = 1 << 18
+MAX_SHARE = 1 << 20
 OUTPUT_PARAMETER_BYTES = 12
 """Per channel: int32 bias, uint31 multiplier, uint6 shift in a word of its own."""
 
@@ -63,7 +65,9 @@ class Params:
             (1 <= self.outstanding <= 255, f"outstanding {self.outstanding}, expected 1 to 255"),
             (16 <= self.program_words <= 4096, f"program_words {self.program_words}, expected 16 to 4096"),
             (self.overflow in ("refuse", "wrap"), f"overflow {self.overflow!r}, expected refuse or wrap"),
-            (len(self.buffer_split) == 4 and min(self.buffer_split) > 0, "buffer_split needs four positive shares"),
+            (self.port_bytes >= 1, f"port_bytes {self.port_bytes}, expected at least 1"),
+            (len(self.buffer_split) == 4 and all(1 <= share <= MAX_SHARE for share in self.buffer_split),
+             f"buffer_split needs four shares of 1 to {MAX_SHARE}"),
             (len(set(map(self.x_bits, self.dataflows))) <= 1,
              "dataflow is beside ws or os needs weight_bits equal to act_bits"),
         )  # fmt: skip

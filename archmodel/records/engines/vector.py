@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from ..base import SpecError
 
 TYPE = "vector"
+MAXIMUM = 1 << 20
+"""Of every parameter."""
 
 
 @dataclass(frozen=True)
@@ -28,5 +30,7 @@ class Params:
 
     def __post_init__(self) -> None:
         for name in ("lanes", "port_bytes", "lane_bits", "exp_cycles", "divide_cycles", "pipeline"):
-            if getattr(self, name) < 1:
-                raise SpecError(f"vector engine: {name} is {getattr(self, name)}, expected at least 1")
+            value = getattr(self, name)
+            if not 1 <= value <= MAXIMUM:
+                limit = "least 1" if value < 1 else f"most {MAXIMUM}"
+                raise SpecError(f"vector engine: {name} is {value}, expected at {limit}")
