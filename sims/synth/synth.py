@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 from archmodel.records.base import SpecError
+
+from ..cosim.build import building, cache_folder
 
 MODELS = Path(__file__).with_name("ecp5_models.v")
 SECONDS = 900
@@ -56,13 +61,25 @@ def synth_ecp5(verilog: str, top: str, seconds: float = SECONDS) -> Synthesis:
     """Map ``top`` to a Lattice ECP5.  Raises SpecError without Yosys, for a latch, and for what Yosys refuses."""
     if find_spec("pyosys") is None:
         raise SpecError("pyosys: not installed; pip install 'archmodel[synth]' brings it")
-    with tempfile.TemporaryDirectory(prefix="archmodel-") as name:
-        work = Path(name)
-        (work / "engine.v").write_text(verilog)
-        (work / "script").write_text("\n".join(_script(top)) + "\n")
-        _yosys(work, seconds)
-        cells = _cells(work / "mapped.json")
-        return Synthesis(_resources(cells), _registers(work / "flat.json"), (work / "netlist.v").read_text())
+    done = _synthesised(verilog, _script(top), seconds)
+    return Synthesis(_resources(_cells(done / "mapped.json")), _registers(done / "flat.json"), (done / "netlist.v").read_text())
+
+
+def _synthesised(verilog: str, script: tuple[str, ...], seconds: float) -> Path:
+    """The folder with the results of a script, run now or kept from an earlier run of the same on the same Verilog."""
+    key = hashlib.sha256("\0".join((verilog, *script, version("pyosys"))).encode()).hexdigest()[:24]
+    folder = cache_folder() / f"synth-{key}"
+    with building(folder):
+        if not folder.exists():
+            work = Path(tempfile.mkdtemp(prefix="synth-", dir=folder.parent))
+            try:
+                (work / "engine.v").write_text(verilog)
+                (work / "script").write_text("\n".join(script) + "\n")
+                _yosys(work, seconds)
+                work.rename(folder)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+    return folder
 
 
 def _script(top: str) -> tuple[str, ...]:
