@@ -82,7 +82,7 @@ def _machine(text: str, shown: str, path: Path | None, name: str, sets: Iterable
     if findings.broken:
         findings.stop()
     for option in sets:
-        tree = _merged(tree, _set_layer(tree, option, findings))
+        tree = _merged(tree, _set_layer(tree, option, findings), findings)
     machine = build(tree, name, findings)
     findings.stop()
     assert machine is not None, "a machine without findings"
@@ -115,7 +115,7 @@ def _resolved(tree: Node, folder: Path, chain: tuple[Path, ...], findings: Findi
         parts["devices"] = Node(inner, devices.place, devices.key_place)
     upper = Node(parts, tree.place, tree.key_place)
     base = _base(tree.value["base"], folder, chain, findings) if "base" in tree.value else None
-    return upper if base is None else _merged(base, upper)
+    return upper if base is None else _merged(base, upper, findings)
 
 
 def _base(node: Node, folder: Path, chain: tuple[Path, ...], findings: Findings) -> Node | None:
@@ -154,17 +154,28 @@ def _with_clocks(tree: Node, findings: Findings) -> dict[str, Node]:
     return parts
 
 
-def _merged(lower: Node, upper: Node) -> Node:
-    """``upper`` over ``lower``: mappings merge, null removes, an engine of another type replaces, the rest replaces."""
+def _merged(lower: Node, upper: Node, findings: Findings, at: tuple[str, ...] = ()) -> Node:
+    """``upper`` over ``lower``: mappings merge, null removes, an engine of another type replaces, the rest replaces.
+
+    A section of components that is empty in ``upper`` would change nothing, and is a finding.
+    """
     if not isinstance(lower.value, dict) or not isinstance(upper.value, dict) or _retyped(lower.value, upper.value):
         return upper
+    if not upper.value and _is_section(at):
+        what = "memory" if at[-1] == "memories" else at[-1][:-1]
+        findings.add(upper.place, ".".join(at), f"found nothing, expected at least one {what} (null removes one)")
     parts = dict(lower.value)
     for key, node in upper.value.items():
         if node.value is None and key in parts:
             del parts[key]
         else:
-            parts[key] = _merged(parts[key], node) if key in parts else node
+            parts[key] = _merged(parts[key], node, findings, (*at, key)) if key in parts else node
     return Node(parts, upper.place, upper.key_place)
+
+
+def _is_section(at: tuple[str, ...]) -> bool:
+    """Whether a path is that of a section: ``engines``, ``devices.left.engines``."""
+    return len(at) % 2 == 1 and at[-1] in SECTIONS and set(at[:-1:2]) <= {"devices"}
 
 
 def _retyped(lower: dict[str, Node], upper: dict[str, Node]) -> bool:

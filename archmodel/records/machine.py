@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 from .base import SpecError, from_plain, shown
 
-
 MAX_HZ = 10**12
 MAX_BYTES_PER_SECOND = 10**18
 MAX_PICOSECONDS = 10**12

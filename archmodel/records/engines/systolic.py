@@ -127,12 +127,12 @@ class Hardware:
 
 
 def resolve(params: Params, buffer_bytes: int) -> Hardware:
-    """The hardware of an engine that owns a buffer of ``buffer_bytes``.  Raises SpecError when a bank holds no tile."""
+    """The hardware of an engine that owns a buffer of ``buffer_bytes``.  Raises SpecError when a bank holds no tile, or too much."""
     (x_bits, *_), (y_bits, *_) = params.words()[0], params.words()[1]
-    word_bytes = (params.rows * x_bits / 8, params.cols * y_bits / 8, params.cols * 4, params.cols * OUTPUT_PARAMETER_BYTES)
-    total = sum(params.buffer_split)
-    depths = [int(buffer_bytes * share / total / params.buffering // size)
-              for share, size in zip(params.buffer_split, word_bytes, strict=True)]  # fmt: skip
+    word_bytes = (params.rows * x_bits // 8, params.cols * y_bits // 8, params.cols * 4, params.cols * OUTPUT_PARAMETER_BYTES)
+    # Bytes of buffer for one more word in each bank are whole / share.
+    wholes = [sum(params.buffer_split) * params.buffering * size for size in word_bytes]
+    depths = [buffer_bytes * share // whole for share, whole in zip(params.buffer_split, wholes, strict=True)]
     # The smallest tile of each dataflow, so that every product has one that fits.
     tiles = {"ws": (1, params.rows, 1), "is": (params.cols, params.rows, params.cols), "os": (1, 1, params.rows)}
     least = (*(max(sizes) for sizes in zip(*(tiles[flow] for flow in params.dataflows), strict=True)), 1)
@@ -140,7 +140,12 @@ def resolve(params: Params, buffer_bytes: int) -> Hardware:
         if depth < minimum:
             raise SpecError(f"systolic engine: a buffer of {buffer_bytes} bytes gives {name} {depth} words a bank, "
                             f"and a {params.rows}x{params.cols} array needs {minimum}; enlarge the buffer or its share")  # fmt: skip
-    x, y, z, p = (min(depth, 1 << 18) for depth in depths)
+    largest = min(((MAX_BANK_WORDS + 1) * whole - 1) // share for share, whole in zip(params.buffer_split, wholes, strict=True))
+    for name, depth in zip("XYZP", depths, strict=True):
+        if depth > MAX_BANK_WORDS:
+            raise SpecError(f"systolic engine: a buffer of {buffer_bytes} bytes gives {name} {depth} words a bank, expected at "
+                            f"most {MAX_BANK_WORDS}; the largest usable buffer has {largest} bytes")  # fmt: skip
+    x, y, z, p = depths
     return Hardware(params.rows, params.cols, tuple(sorted(params.dataflows)), x_bits, y_bits, params.port_bytes,
                     params.outstanding, params.buffering, x, y, z, p, params.program_words)  # fmt: skip
 
