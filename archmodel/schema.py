@@ -18,6 +18,16 @@ from archmodel.located import NAME, Findings, Node, Reader, counted, listed, nam
 from archmodel.records.base import SpecError
 from archmodel.records.machine import MAX_COUNT, Clock, Engine, Link, Machine, Memory, engine_records, engine_types
 
+BUFFER_TECHNOLOGY = "sram"
+
+
+def memory_name(node: Node) -> str:
+    try:
+        return name(node)
+    except SpecError:
+        raise SpecError(f"found {node.shown()}, expected the name of a memory") from None
+
+
 MEMORY: dict[str, Reader] = {
     "technology": name, "size": quantity(units.BYTES), "bandwidth": quantity(units.BANDWIDTH),
     "latency": quantity(units.TIME), "source": text,
@@ -25,8 +35,8 @@ MEMORY: dict[str, Reader] = {
 ENGINE: dict[str, Reader] = {
     "type": name,
     "clock": name,
-    "buffer": name,
-    "port": name,
+    "buffer": memory_name,
+    "port": memory_name,
     "count": counted(MAX_COUNT),
     "source": text,
 }
@@ -46,6 +56,7 @@ def build(tree: Node, fallback: str, findings: Findings, key: str = "") -> Machi
     sections = {section: _section(parts, section, key, findings) for section in SECTIONS}
     clocks = [_clock(item, node, at, findings) for item, node, at in sections["clocks"]]
     memories = [_memory(item, node, at, findings) for item, node, at in sections["memories"]]
+    _uses(sections, findings)
     engines = [_engine(item, node, at, sections, findings) for item, node, at in sections["engines"]]
     links = [_link(item, node, at, findings) for item, node, at in sections["links"]]
     devices = [build(node, item, findings, at) for item, node, at in sections["devices"]]
@@ -92,6 +103,38 @@ def _memory(item: str, node: Node, at: str, findings: Findings) -> Memory | None
     )
 
 
+def _uses(sections: dict[str, list[Item]], findings: Findings) -> None:
+    """Checks that each memory is what its engines need: a port's has a bandwidth, and all have costs."""
+    for item, node, at in sections["memories"]:
+        if not isinstance(node.value, dict):
+            continue
+        buffers, ports = (_users(part, item, sections["engines"]) for part in ("buffer", "port"))
+        if ports and "bandwidth" not in node.value:
+            wanted = quantity(units.BANDWIDTH)
+            findings.add(node.place, at, f"found no bandwidth, expected {_expected(wanted)} ({ports[0]} needs it)")
+        technology = node.value.get("technology")
+        if technology is not None and isinstance(technology.value, str) and NAME.fullmatch(technology.value):
+            _priced(technology, f"{at}.technology", buffers, ports, findings)
+
+
+def _users(part: str, memory: str, engines: list[Item]) -> list[str]:
+    """The paths of the engines' fields ``part`` that name a memory."""
+    named = [(at, node.value.get(part)) for _, node, at in engines if isinstance(node.value, dict)]
+    return [f"{at}.{part}" for at, node in named if node is not None and node.value == memory]
+
+
+def _priced(node: Node, key: str, buffers: list[str], ports: list[str], findings: Findings) -> None:
+    """Checks that the cost table has the technology for what the memory is used as."""
+    from archmodel.cost import default_costs  # reads a file
+
+    drams = default_costs().technologies()
+    uses = [((BUFFER_TECHNOLOGY,), f" for {user}") for user in buffers[:1]] + [(drams, f" for {user}") for user in ports[:1]]
+    for known, why in uses or [((BUFFER_TECHNOLOGY, *drams), "")]:
+        if node.value not in known:
+            one = f"one of {', '.join(known)}" if len(known) > 1 else known[0]
+            findings.add(node.place, key, f"found {node.shown()}, expected {one}{why}")
+
+
 def _link(item: str, node: Node, at: str, findings: Findings) -> Link | None:
     got = _component(node, LINK, ("ends", "bandwidth", "latency"), at, findings)
     return None if got is None else Link(item, got["ends"], got["bandwidth"], got["latency"], got.get("source", ""))
@@ -106,7 +149,8 @@ def _engine(item: str, node: Node, at: str, sections: dict[str, list[Item]], fin
     params = {part.name: reader_of(hints[part.name]) for part in dataclasses.fields(record)}
     needed = [part.name for part in dataclasses.fields(record)
               if part.default is dataclasses.MISSING and part.default_factory is dataclasses.MISSING]  # fmt: skip
-    got = _component(node, {**ENGINE, **params}, ("clock", *needed), at, findings)
+    port = ("port",) if "port_bytes" in params else ()
+    got = _component(node, {**ENGINE, **params}, ("clock", *port, *needed), at, findings)
     _references(node, at, sections, findings)
     if got is None:
         return None

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from archmodel import load
+from archmodel.cost import default_costs
 from archmodel.records.base import SpecError, from_plain
 from archmodel.records.engines import systolic, vector
 from archmodel.records.machine import Clock, Engine, Link, Machine, Memory, engine_types
@@ -23,6 +24,7 @@ memories:
 engines:
   array: {type: systolic, clock: core, buffer: buffer, port: dram, rows: 8, cols: 8, port_bytes: 8}
 """
+DRAMS = default_costs().technologies()
 
 
 def read(text: str, *sets: str) -> Machine:
@@ -78,7 +80,7 @@ class TestReading:
         assert [engine.name for engine in read("base: edge-npu\nengines: {vector: }\n").engines] == ["array"]
 
     def test_an_engine_of_another_type_replaces_the_base_s(self) -> None:
-        machine = read("base: edge-npu\nengines: {array: {type: vector, clock: core, lanes: 2, port_bytes: 4}}\n")
+        machine = read("base: edge-npu\nengines: {array: {type: vector, clock: core, port: dram, lanes: 2, port_bytes: 4}}\n")
         assert machine.engine("array").params == vector.Params(lanes=2, port_bytes=4)
 
     def test_devices_are_machines_with_bases_of_their_own(self) -> None:
@@ -125,6 +127,10 @@ class TestFindings:
             (
                 "<m>:4:36: memories.dram.size: found the unit 'KB', expected a size in one of "
                 "B, kB, MB, GB, TB, KiB, MiB, GiB, TiB"
+            ),
+            (
+                "<m>:4:9: memories.dram: found no bandwidth, expected a bandwidth such as 51.2 GB/s "
+                "(engines.array.port needs it)"
             ),
             "<m>:6:57: engines.array.cols: found '8.5', expected a whole number",
             "<m>:6:10: engines.array: found no rows, expected a whole number",
@@ -173,13 +179,56 @@ class TestFindings:
             ("buffer: {", "buf fer: {",
              ("<m>:4:3: memories: found the name 'buf fer', expected a name of letters, digits, _ and -\n"
               "<m>:7:48: engines.array.buffer: found 'buffer', expected one of dram")),
-            ("dram: {", "buffer: {", ("<m>:5:3: buffer: found the key again, expected it once (first at <m>:4:3)\n"
-              "<m>:7:62: engines.array.port: found 'dram', expected one of buffer")),
+            ("node: 16 nm", "node: 16 nm\nnode: 16 nm",
+             "<m>:2:1: node: found the key again, expected it once (first at <m>:1:1)"),
+            ("port: dram, ", "", "<m>:7:10: engines.array: found no port, expected the name of a memory"),
+            ("port: dram, ", "port: [dram], ", "<m>:7:62: engines.array.port: found a list, expected the name of a memory"),
+            ("engines:\n", "engines:\n  v: {type: vector, clock: core, lanes: 1, port_bytes: 1}\n",
+             "<m>:7:6: engines.v: found no port, expected the name of a memory"),
+            ("bandwidth: 8 GB/s, ", "",
+             ("<m>:5:9: memories.dram: found no bandwidth, expected a bandwidth such as 51.2 GB/s "
+              "(engines.array.port needs it)")),
+            ("lpddr4", "lpddr9", ("<m>:5:22: memories.dram.technology: found 'lpddr9', expected one of "
+                                  f"{', '.join(DRAMS)} for engines.array.port")),
+            ("technology: lpddr4", "technology: sram", ("<m>:5:22: memories.dram.technology: found 'sram', expected one of "
+                                                        f"{', '.join(DRAMS)} for engines.array.port")),
+            ("technology: sram", "technology: ddr4",
+             "<m>:4:24: memories.buffer.technology: found 'ddr4', expected sram for engines.array.buffer"),
+            ("engines:\n", "  spare: {technology: flash, size: 1 B}\nengines:\n",
+             f"<m>:6:23: memories.spare.technology: found 'flash', expected one of sram, {', '.join(DRAMS)}"),
+            ("size: 64 KiB", "size: 1 GiB",
+             ("<m>:7:10: engines.array: systolic engine: a buffer of 1073741824 bytes gives X 12582912 words a bank, "
+              "expected at most 262144; the largest usable buffer has 22369706 bytes")),
         ],
     )  # fmt: skip
     def test_one_mistake(self, old: str, new: str, message: str) -> None:
         assert old in SMALL
         assert error_of(SMALL.replace(old, new)) == message
+
+    def test_the_largest_buffer_is_as_large_as_it_says(self) -> None:
+        params, most = systolic.Params(rows=8, cols=8, port_bytes=8), 22_369_706
+        assert systolic.resolve(params, most).x_words == systolic.MAX_BANK_WORDS
+        with pytest.raises(SpecError, match=f"X {systolic.MAX_BANK_WORDS + 1} words .* buffer has {most} bytes"):
+            systolic.resolve(params, most + 1)
+
+    @pytest.mark.parametrize("section", ["clocks", "memories", "engines"])
+    def test_an_empty_section_over_a_base(self, section: str) -> None:
+        what = {"clocks": "clock", "memories": "memory", "engines": "engine"}[section]
+        at = f"{section}: found nothing, expected at least one {what} (null removes one)"
+        column = len(section) + 3
+        assert error_of(f"base: edge-npu\n{section}: {{}}\n") == f"<m>:2:{column}: {at}"
+        assert error_of(SMALL, f"{section}={{}}") == f"--set {section}={{}}: {at}"
+
+    def test_an_empty_section_of_a_device(self) -> None:
+        text = "node: 7 nm\ndevices: {left: {base: edge-npu, engines: {}}}\n"
+        wrong = "found nothing, expected at least one engine (null removes one)"
+        assert error_of(text) == f"<m>:2:43: engines: {wrong}"
+        device = text.replace(", engines: {}", "")
+        assert error_of(device, "devices.left.engines={}") == f"--set devices.left.engines={{}}: devices.left.engines: {wrong}"
+        assert error_of(device, "devices={}") == "--set devices={}: devices: " + wrong.replace("engine", "device")
+
+    def test_an_empty_section_over_nothing_is_allowed(self) -> None:
+        assert read("base: edge-npu\nlinks: {}\n").links == ()
 
     def test_clock_and_clocks(self) -> None:
         assert error_of(SMALL + "clocks: {core: 2 GHz}\n") == (

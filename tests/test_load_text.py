@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archmodel import load
+from archmodel.cost import default_costs
 from archmodel.records.base import SpecError
 from archmodel.records.engines import systolic, vector
 from archmodel.records.machine import Clock, Engine, Link, Machine, Memory
@@ -106,6 +107,7 @@ def test_a_damaged_machine_reads_or_raises_a_spec_error(at: int, cut: int, more:
         load.machine_from_yaml(SMALL[:at] + more + SMALL[at + cut :])
 
 
+DRAMS = default_costs().technologies()
 names = st.text(string.ascii_letters + "_", min_size=1, max_size=6)
 amounts = st.integers(1, 10**12)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -114,35 +116,29 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 @st.composite
 def machines(draw: st.DrawFn, depth: int = 1) -> Machine:
     clocks = [Clock(name, draw(amounts)) for name in draw(st.lists(names, min_size=1, max_size=3, unique=True))]
+    first, second, *others = draw(st.lists(names, min_size=2, max_size=4, unique=True))
+    technology, latency = st.sampled_from(("sram", *DRAMS)), st.integers(0, 10**9)
     memories = [
-        Memory(
-            name,
-            draw(names),
-            draw(st.integers(1 << 20, 1 << 50)),
-            draw(st.none() | amounts),
-            draw(st.integers(0, 10**9)),
-            draw(texts),
-        )
-        for name in draw(st.lists(names, min_size=1, max_size=3, unique=True))
+        Memory(first, "sram", draw(st.integers(1 << 20, 1 << 24)), draw(st.none() | amounts), draw(latency), draw(texts)),
+        Memory(second, draw(st.sampled_from(DRAMS)), draw(st.integers(1, 1 << 60)), draw(amounts), draw(latency)),
+        *(Memory(name, draw(technology), draw(amounts), draw(st.none() | amounts), draw(latency)) for name in others),
     ]
-    clock, memory = st.sampled_from([c.name for c in clocks]), st.sampled_from([m.name for m in memories])
+    clock = st.sampled_from([c.name for c in clocks])
     engines = []
     for name in draw(st.lists(names, max_size=3, unique=True)):
         if draw(st.booleans()):
             params: object = vector.Params(*draw(st.tuples(*[st.integers(1, 99)] * 6)))
-            buffer = draw(st.none() | memory)
+            buffer = draw(st.sampled_from((None, first)))
         else:
             side, flows = (
                 8 * draw(st.integers(1, 4)),
                 draw(st.lists(st.sampled_from(systolic.DATAFLOWS), min_size=1, unique=True)),
             )
             params = systolic.Params(side, side, tuple(flows), port_bytes=8, outstanding=draw(st.integers(1, 255)))
-            buffer = draw(memory)
+            buffer = first
         kind = "vector" if isinstance(params, vector.Params) else "systolic"
         engines.append(
-            Engine(
-                name, kind, draw(clock), params, buffer, draw(st.none() | memory), draw(st.integers(1, 99)), draw(texts)
-            )
+            Engine(name, kind, draw(clock), params, buffer, second, draw(st.integers(1, 1 << 16)), draw(texts))
         )
     links = [Link(name, (draw(names), draw(names)), draw(amounts), draw(amounts), draw(texts))
              for name in draw(st.lists(names, max_size=2, unique=True))]  # fmt: skip
