@@ -23,7 +23,8 @@ Rng = np.random.Generator
 
 
 def random_hardware(rng: Rng) -> Hardware:
-    """Hardware of any shape up to 16x16 and 100 PEs, with buffers from the smallest that work."""
+    """Hardware of any shape up to 16x16 and 100 PEs, with buffers from the smallest that work; two in five have deep
+    ones, and up to 128 requests in flight."""
     while True:
         rows, cols = (int(side) for side in rng.choice(SIDES, 2))
         flows = FLOWS[rng.integers(len(FLOWS))]
@@ -31,8 +32,9 @@ def random_hardware(rng: Rng) -> Hardware:
         port = _port_bytes(rows * x_bits, cols * y_bits, cols * 8, rng)
         if rows * cols <= 100 and port:
             break
-    x, y, z = (int(rng.integers(rows, 12 * rows + 1)) for _ in range(3))
-    outstanding, banks, p = int(rng.integers(1, 33)), int(rng.integers(1, 3)), int(rng.integers(1, 9))
+    deep = rng.random() < 0.4
+    x, y, z = (int(rng.integers(rows, 12 * rows + 1 + 480 * deep)) for _ in range(3))
+    outstanding, banks, p = int(rng.integers(1, 129 if deep else 33)), int(rng.integers(1, 3)), int(rng.integers(1, 25 if deep else 9))
     return Hardware(rows, cols, flows, x_bits, y_bits, port, outstanding, banks, x, y, z, p, program_words=512)
 
 
