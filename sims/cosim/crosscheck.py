@@ -11,7 +11,7 @@ from archmodel.records.engines.systolic import Hardware
 
 from .compare import check
 from .drive import Engine
-from .jobs import Job, random_job
+from .jobs import Job, is_wide, random_job
 from .wild import same_cycles
 
 
@@ -36,8 +36,8 @@ class Agreement:
 
 
 def random_jobs(hardware: Hardware, seeds: Iterable[int], largest: int = 24) -> Iterable[Job]:
-    """One job a seed, drawn when it is needed; every second one at a port that stalls."""
-    return (random_job(hardware, seed, stalled=bool(seed % 2), largest=largest) for seed in seeds)
+    """One job a seed, drawn when it is needed; every second one at a port that stalls, one in eight wide."""
+    return (random_job(hardware, seed, stalled=bool(seed % 2), largest=largest, wide=is_wide(seed)) for seed in seeds)
 
 
 def crosscheck(hardware: Hardware, jobs: Iterable[Job], wild: Iterable[int] = (), waves: Path | None = None,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from archmodel.engines.systolic.datapath import requantise
 from archmodel.engines.systolic.lower import Bases, lower
 from archmodel.engines.systolic.tiling import RANKS, Tiling, ceil_div, fits, flow_ranks, quantum
 from archmodel.memory.port import Port
@@ -18,6 +19,8 @@ from archmodel.records.base import to_plain
 from archmodel.records.engines.systolic import OUTPUT_PARAMETER_BYTES, Hardware
 from archmodel.records.program import Program
 
+LONG, MANY, MOST_STEPS = 400, 60, 24
+"""Extents and steps of wide jobs."""
 PLAIN_INTS = ("m", "n", "k", "tile_m", "tile_n", "tile_k")
 Bytes = npt.NDArray[np.uint8]
 Matrix = npt.NDArray[np.int64]
@@ -84,6 +87,13 @@ def golden(tiling: Tiling, operands: Operands) -> Matrix:
         return total
     bias, multiplier, shift = (operands.parameters[:, i] for i in range(3))
     return requantise(total, bias, multiplier, shift)
+
+
+def requantise(values: Matrix, bias: Matrix, multiplier: Matrix, shift: Matrix) -> Matrix:
+    """Python's own integers and fractions, whose ``round`` goes half to even: no step of the model's arithmetic."""
+    arrays = (part.ravel().tolist() for part in np.broadcast_arrays(values, bias, multiplier, shift))
+    exact = [min(127, max(-128, round(Fraction((v + b) * m, 1 << s)))) for v, b, m, s in zip(*arrays, strict=True)]
+    return np.array(exact, dtype=np.int64).reshape(values.shape)
 
 
 def _words(matrix: Matrix, lanes: int, bits: int) -> Bytes:
@@ -196,14 +206,42 @@ def random_tiling(hardware: Hardware, rng: np.random.Generator, largest: int = 4
             return tiling
 
 
-def random_job(hardware: Hardware, seed: int, stalled: bool | None = None, largest: int = 40) -> Job:
-    """A job of the given seed; ``stalled`` None leaves it to chance whether the port stalls."""
+def is_wide(seed: int) -> bool:
+    """Whether the cross-check takes a wide job for this seed: one in eight, half of them of odd seeds."""
+    return seed % 16 in (5, 10)
+
+
+def random_wide_tiling(hardware: Hardware, rng: np.random.Generator, largest: int = 40) -> Tiling:
+    """Long streams (one extent up to 400) or many folds (all up to 60), in few steps."""
+    long = bool(rng.integers(2))
+    while True:
+        most = dict.fromkeys(RANKS, largest if long else MANY)
+        if long:
+            most[str(rng.choice(RANKS))] = LONG
+        flow = str(rng.choice(hardware.dataflows))
+        size = {rank: int(rng.integers(1, most[rank] + 1)) for rank in RANKS}
+        tile = {}
+        for rank in RANKS:
+            grain = quantum(flow, rank, hardware)
+            tile[rank] = size[rank] if rng.random() < 0.5 else min(size[rank], grain * int(rng.integers(1, size[rank] // grain + 2)))
+        first, second, third = (str(rank) for rank in rng.permutation(RANKS))
+        tiling = Tiling(size["m"], size["n"], size["k"], tile["m"], tile["n"], tile["k"], flow, (first, second, third),
+                        bool(rng.integers(2)), bool(rng.integers(2)))  # fmt: skip
+        if fits(tiling, hardware) and math.prod(tiling.loops) <= MOST_STEPS:
+            return tiling
+
+
+def random_job(hardware: Hardware, seed: int, stalled: bool | None = None, largest: int = 40, wide: bool = False) -> Job:
+    """A job of the given seed; ``stalled`` None leaves it to chance whether the port stalls.
+
+    wide  far memory (latency up to 250, interval up to 8), and long streams or many folds in few steps
+    """
     rng = np.random.Generator(np.random.PCG64(seed))
-    tiling = random_tiling(hardware, rng, largest)
-    latency = int(rng.integers(1, 40))
-    port = Port(latency, int(rng.integers(1, min(latency, 4) + 1)))
+    tiling = random_wide_tiling(hardware, rng, largest) if wide else random_tiling(hardware, rng, largest)
+    latency = int(rng.integers(1, 251 if wide else 40))
+    port = Port(latency, int(rng.integers(1, min(latency, 8 if wide else 4) + 1)))
     stall = bool(rng.integers(2)) if stalled is None else stalled
     length, request, response = int(rng.integers(2, 100)), rng.random() * 0.6, rng.random() * 0.6
     stalls = random_stalls(seed, length, request, response) if stall else None
-    recipe = f"--seed {seed} --largest {largest} --stalled {int(stall)}"
+    recipe = f"--seed {seed} --largest {largest} --stalled {int(stall)} --wide {int(wide)}"
     return make_job(tiling, hardware, port, stalls, seed, recipe)

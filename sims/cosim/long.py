@@ -33,7 +33,8 @@ def random_hardware(rng: Rng) -> Hardware:
         if rows * cols <= 100 and port:
             break
     deep = rng.random() < 0.4
-    x, y, z = (int(rng.integers(rows, 12 * rows + 1 + 480 * deep)) for _ in range(3))
+    least = max(rows, cols)  # so that every product has a tile that fits
+    x, y, z = (int(rng.integers(least, 12 * least + 1 + 480 * deep)) for _ in range(3))
     outstanding, banks, p = int(rng.integers(1, 129 if deep else 33)), int(rng.integers(1, 3)), int(rng.integers(1, 25 if deep else 9))
     return Hardware(rows, cols, flows, x_bits, y_bits, port, outstanding, banks, x, y, z, p, program_words=512)
 

@@ -25,6 +25,7 @@ def job_of(arguments: Sequence[str]) -> tuple[Job, Path | None]:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--largest", type=int, default=40, help="largest extent of a rank that is drawn")
     parser.add_argument("--stalled", type=int, choices=(0, 1), default=None)
+    parser.add_argument("--wide", type=int, choices=(0, 1), default=0, help="1 for a job of far memory, long streams, many folds")
     parser.add_argument("--tiling", help="a tiling as JSON instead of one drawn from the seed")
     parser.add_argument("--port", default="1,1", help="LATENCY,INTERVAL, with --tiling")
     parser.add_argument("--stalls", help="REQUEST:RESPONSE bits, with --tiling")
@@ -33,7 +34,8 @@ def job_of(arguments: Sequence[str]) -> tuple[Job, Path | None]:
     try:
         hardware = from_plain(Hardware, json.loads(given.hardware))
         if given.tiling is None:
-            return random_job(hardware, given.seed, None if given.stalled is None else bool(given.stalled), given.largest), given.waves
+            stalled = None if given.stalled is None else bool(given.stalled)
+            return random_job(hardware, given.seed, stalled, given.largest, bool(given.wide)), given.waves
         port = Port(*map(int, given.port.split(",")))
         stalls = Stalls(*(bytes(map(int, bits)) for bits in given.stalls.split(":"))) if given.stalls else None
         return make_job(plain_tiling(json.loads(given.tiling)), hardware, port, stalls, given.seed), given.waves

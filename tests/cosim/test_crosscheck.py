@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from archmodel.engines.systolic import timing
 from sims.cosim import long
 from sims.cosim.crosscheck import crosscheck, random_jobs
+from sims.cosim.jobs import MOST_STEPS, is_wide, random_job
 
 from .configurations import CONFIGURATIONS
 
@@ -64,8 +66,27 @@ def test_random_hardware_is_legal_and_varied() -> None:
     drawn = [long.random_hardware(rng) for _ in range(300)]
     assert {hardware.dataflows for hardware in drawn} == set(long.FLOWS)
     assert {(hardware.x_bits, hardware.y_bits) for hardware in drawn} == {(8, 8), (8, 4), (4, 8)}
+    assert max(hardware.outstanding for hardware in drawn) > 100
+    assert max(hardware.x_words for hardware in drawn) > 400
     for hardware in drawn:
         beats = {name: hardware.beats(name) for name in "XYZPQ"}
         assert min(beats.values()) >= 1
         assert beats["X"] * hardware.port_bytes * 8 == hardware.rows * hardware.x_bits
         assert beats["Q"] * hardware.port_bytes == hardware.cols
+
+
+def test_wide_jobs_reach_as_far_as_the_documentation_says() -> None:
+    hardware = CONFIGURATIONS["ws 2x2"]
+    assert sum(map(is_wide, range(1600))) == 200
+    drawn = [random_job(hardware, seed, largest=18, wide=True) for seed in range(80)]
+    assert 200 < max(job.port.latency for job in drawn) <= 250
+    assert max(job.port.interval for job in drawn) == 8
+    assert 250 < max(job.tiling.m for job in drawn) <= 400
+    assert max(math.prod(job.tiling.loops) for job in drawn) <= MOST_STEPS
+
+
+def test_every_random_hardware_has_wide_and_ordinary_jobs() -> None:
+    rng = np.random.Generator(np.random.PCG64(8))
+    for _ in range(25):
+        hardware = long.random_hardware(rng)
+        assert len(list(random_jobs(hardware, range(4, 11)))) == 7

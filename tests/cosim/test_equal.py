@@ -11,7 +11,7 @@ import pytest
 from archmodel.records.engines.systolic import Hardware
 from sims.cosim.compare import check
 from sims.cosim.drive import Engine
-from sims.cosim.jobs import Job, continue_job, golden, random_job, unpack_result
+from sims.cosim.jobs import Job, continue_job, golden, is_wide, random_job, unpack_result
 from sims.cosim.wild import same_cycles
 
 from .configurations import CONFIGURATIONS, LARGEST, PROGRAMS
@@ -54,14 +54,16 @@ def test_there_are_enough_configurations_for_three_thousand_equalities() -> None
 
 def random_programs_back_to_back(engine: Engine) -> None:
     """One reset, then every Program after the other on the same engine."""
-    equal, stalled, steps = 0, 0, 0
+    equal, stalled, steps, wide = 0, 0, 0, 0
     for seed in seeds(engine.hardware, PROGRAMS):
-        job = random_job(engine.hardware, seed, stalled=bool(seed % 2), largest=LARGEST)
+        job = random_job(engine.hardware, seed, stalled=bool(seed % 2), largest=LARGEST, wide=is_wide(seed))
+        wide += is_wide(seed)
         assert_equal(job, engine)
         equal, stalled, steps = equal + 1, stalled + (job.stalls is not None), steps + math.prod(job.tiling.loops)
     assert equal == PROGRAMS
     assert stalled == PROGRAMS // 2
     assert steps > 4 * PROGRAMS
+    assert wide >= PROGRAMS // 8 - 1
 
 
 def accumulation_goes_on_in_a_second_program(engine: Engine) -> None:

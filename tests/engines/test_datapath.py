@@ -1,4 +1,4 @@
-"""The arithmetic that model and golden share, against Python's own integers and fractions."""
+"""The model's arithmetic, against Python's own integers and fractions."""
 
 from __future__ import annotations
 

@@ -1,0 +1,38 @@
+"""The golden is written apart from what it judges: no code of the model's arithmetic, and the same results."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from archmodel.engines.systolic import datapath
+from sims.cosim import jobs
+
+from .configurations import CONFIGURATIONS
+
+HARDWARE = CONFIGURATIONS["all 4x4"]
+
+
+def test_the_golden_runs_none_of_the_models_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*given: object) -> None:
+        raise AssertionError("the golden calls the model")
+
+    made = [jobs.random_job(HARDWARE, seed) for seed in range(8)]
+    wanted = [jobs.golden(job.tiling, job.operands) for job in made]
+    for name in ("requantise", "_wrap", "_window"):
+        monkeypatch.setattr(datapath, name, fail)
+    for name in ("_exec", "_requantised"):
+        monkeypatch.setattr(datapath.Datapath, name, fail)
+    assert jobs.requantise is not datapath.requantise
+    for job, result in zip(made, wanted, strict=True):
+        assert np.array_equal(jobs.golden(job.tiling, job.operands), result)
+
+
+def test_golden_and_model_round_alike() -> None:
+    """Two ways to the same numbers: 64-bit shifts and masks there, fractions here."""
+    rng = np.random.Generator(np.random.PCG64(5))
+    values, bias = (rng.integers(-(1 << 31), 1 << 31, 4000) >> rng.integers(0, 32, 4000) for _ in range(2))
+    multiplier, shift = rng.integers(0, 1 << 31, 4000) >> rng.integers(0, 31, 4000), rng.integers(0, 64, 4000)
+    ours = jobs.requantise(values, bias, multiplier, shift)
+    assert np.array_equal(ours, datapath.requantise(values, bias, multiplier, shift))
+    assert len(set(ours.tolist())) > 100
