@@ -11,7 +11,7 @@ from archmodel.engines.systolic import price, run
 from archmodel.engines.systolic.cycle import Event, Run
 from archmodel.records.base import SpecError, to_plain
 
-from .drive import Engine, Observed
+from .drive import Engine, Observed, capacity
 from .jobs import Job, golden, unpack_result
 
 
@@ -34,7 +34,7 @@ def check(job: Job, engine: Engine) -> Verdict:
     except SpecError as error:
         failures.append("model refuses")
         model, refusal = Run(-1, ()), str(error)
-    real = engine.run(job.program, job.port, real_memory, job.stalls)
+    real = engine.run(job.program, job.port, real_memory, job.stalls, events=capacity(model))
     wanted = golden(job.tiling, job.operands)
     if real.status != "done":
         failures.append(f"hardware {real.status}")

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from archmodel.engines.systolic.cycle import Event
+from archmodel.engines.systolic.closed_form import Folds, exec_cycles
+from archmodel.engines.systolic.cycle import Event, Run, decoded
 from archmodel.memory.port import Port
 from archmodel.memory.stalls import Stalls
 from archmodel.records.base import SpecError
@@ -20,7 +21,11 @@ from rtl.systolic import emit
 from .build import OPTIMISE, simulator
 
 PATIENCE = 20_000
-"""Cycles without any movement after which the watchdog ends a run."""
+"""Cycles without any movement after which the watchdog ends a run, beyond those that are right (``patience_of``)."""
+EVENTS = 1 << 20
+"""Starts and ends of commands that a trace holds where the caller doesn't know how many there will be."""
+TRACE_SLACK = 1 << 10
+"""Events that faulty hardware may have beyond the model's and still be shown with them."""
 _U64, _U32, _P = ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p
 
 
@@ -35,14 +40,26 @@ class _Job(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Observed:
-    """What the hardware did: ``status`` is done, refused, stuck (watchdog), too long, or bad address."""
+    """What the hardware did: ``status`` is done, refused, stuck (watchdog), too long, bad address, or trace full."""
 
     status: str
     cycles: int
     trace: tuple[Event, ...]
 
 
-STATUS = ("done", "refused", "stuck", "too long", "bad address")
+STATUS = ("done", "refused", "stuck", "too long", "bad address", "trace full")
+
+
+def capacity(model: Run) -> int:
+    """Events that a trace must hold to show all of the model's commands, and TRACE_SLACK too many."""
+    return 2 * len(model.trace) + TRACE_SLACK if model.trace else EVENTS
+
+
+def patience_of(program: Program, hardware: Hardware, port: Port, stalls: Stalls | None = None) -> int:
+    """Cycles in which sound hardware may show nothing: its longest exec, a request on its way, a stall; and some more."""
+    runs = (fields for name, fields in decoded(program.streams[UNITS.index("exec")]) if name == "exec")
+    longest = max((int(exec_cycles(Folds(run["outer"], run["inner"], run["t"]), hardware)) for run in runs), default=0)
+    return PATIENCE + port.latency + longest + (len(stalls.request) if stalls else 0)
 
 
 class Engine:
@@ -78,12 +95,17 @@ class Engine:
         self._library.engine_write(self._handle, unit, address, lane, value)
 
     def run(self, program: Program, port: Port, memory: npt.NDArray[np.uint8], stalls: Stalls | None = None,
-            max_cycles: int = 1 << 40, patience: int = PATIENCE, events: int = 1 << 20) -> Observed:  # fmt: skip
-        """Execute ``program``; ``memory`` is changed in place."""
+            max_cycles: int = 1 << 40, patience: int | None = None, events: int | None = None) -> Observed:  # fmt: skip
+        """Execute ``program``; ``memory`` is changed in place.
+
+        patience  of the watchdog; None for what ``patience_of`` says
+        events    starts and ends that the trace holds (None: EVENTS): one more ends the run as "trace full", and none is dropped
+        """
         if memory.size % self.hardware.port_bytes or not memory.flags.c_contiguous:
             raise SpecError("memory: expected a contiguous array of whole beats")
         header = np.array([program.hardware & 0xFFFFFFFF, program.hardware >> 32, program.isa], dtype=np.uint32)
         streams = [np.frombuffer(stream, dtype=np.uint32) for stream in program.streams]
+        events = EVENTS if events is None else events
         log = np.zeros(events, dtype=np.uint64)
         patterns = [np.frombuffer(p, dtype=np.uint8) for p in ((stalls.request, stalls.response) if stalls else (b"\0", b"\0"))]
         job = _Job(
@@ -91,7 +113,8 @@ class Engine:
             memory=memory.ctypes.data, memory_beats=memory.size // self.hardware.port_bytes, port_bytes=self.hardware.port_bytes,
             latency=port.latency, interval=port.interval, stall_length=len(patterns[0]) if stalls else 0,
             stall_request=patterns[0].ctypes.data, stall_response=patterns[1].ctypes.data,
-            max_cycles=max_cycles, patience=patience, events=log.ctypes.data, event_capacity=events,
+            max_cycles=max_cycles, patience=patience_of(program, self.hardware, port, stalls) if patience is None else patience,
+            events=log.ctypes.data, event_capacity=events,
         )  # fmt: skip
         status = self._library.engine_run(self._handle, ctypes.byref(job))
         return Observed(STATUS[status], job.cycles, _trace(log[: job.event_count]))

@@ -50,7 +50,7 @@ def planted(fault: Fault, engine: Engine) -> Iterator[None]:
     engine.reset()
 
 
-def caught_by(fault: Fault | None, engine: Engine, seeds: range, largest: int = 16, wild: int = 8) -> set[str]:
+def caught_by(fault: Fault | None, engine: Engine, seeds: range, largest: int = 16, wild: int = 12) -> set[str]:
     """Names of the checks that fail in any of the random jobs of ``seeds``; every second one at a port that stalls.
 
     "wild cycles" when one of the first ``wild`` wild Programs differs.

@@ -15,7 +15,7 @@
 
 namespace {
 
-enum Status { kDone = 0, kRefused = 1, kStuck = 2, kTooLong = 3, kBadAddress = 4 };
+enum Status { kDone = 0, kRefused = 1, kStuck = 2, kTooLong = 3, kBadAddress = 4, kTraceFull = 5 };
 constexpr int kHeader = 3;
 constexpr int kLanes = 8;
 
@@ -136,8 +136,9 @@ int engine_run(void* handle, Job* job) {
     }
     for (int unit = 0; unit < 3; ++unit) {
       const uint64_t starts = top->trace_start >> unit & 1, ends = top->trace_end >> unit & 1;
-      if (starts && job->event_count < job->event_capacity) job->events[job->event_count++] = t * 8 + unit * 2;
-      if (ends && job->event_count < job->event_capacity) job->events[job->event_count++] = (t + 1) * 8 + unit * 2 + 1;
+      if (job->event_count + starts + ends > job->event_capacity) { job->cycles = t; engine->half(1); return kTraceFull; }
+      if (starts) job->events[job->event_count++] = t * 8 + unit * 2;
+      if (ends) job->events[job->event_count++] = (t + 1) * 8 + unit * 2 + 1;
       if (starts || ends) last_move = t;
     }
     if (top->request_valid && top->request_ready) {

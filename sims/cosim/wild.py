@@ -14,9 +14,11 @@ from archmodel.memory.stalls import random_stalls
 from archmodel.records.engines.systolic import BUFFERS, ISA_VERSION, TYPE, UNITS, Hardware, instruction
 from archmodel.records.program import Program, hardware_id
 
-from .drive import Engine
+from .drive import Engine, capacity
 
-MEMORY_BEATS = 4096
+MEMORY_BEATS = 1 << 15
+MOST_WORDS = 128
+"""Of one move, so that it ends within the memory."""
 Rng = np.random.Generator
 Fields = dict[str, int]
 
@@ -57,18 +59,21 @@ def _command(hardware: Hardware, unit: int, rng: Rng, masks: Fields) -> bytes:
 def _exec(hardware: Hardware, rng: Rng, masks: Fields) -> bytes:
     output = int(hardware.has_output_stationary and (not hardware.has_operand_stationary or rng.integers(2)))
     flags = {name: int(rng.integers(2)) for name in ("acc_first", "acc_rest", "swap_x", "swap_y", "swap_z")}
-    counts = {"outer": int(rng.integers(1, 4)), "inner": int(rng.integers(1, 4)), "t": int(rng.integers(1, 20))}
+    longest = min(19, hardware.x_words, hardware.y_words if output else hardware.z_words)
+    counts = {"outer": int(rng.integers(1, 4)), "inner": int(rng.integers(1, 4)), "t": int(rng.integers(1, longest + 1))}
     return instruction("exec", output=output, **flags, **counts, **masks)
 
 
 def _move(hardware: Hardware, unit: int, rng: Rng, masks: Fields) -> bytes:
     buffer = "Z" if UNITS[unit] == "store" else str(rng.choice(list(BUFFERS)))
     quantises = int(UNITS[unit] == "store" and rng.integers(2))
-    inner = int(rng.integers(1, hardware.depth(buffer) + 1))
-    outer = int(rng.integers(1, hardware.depth(buffer) // inner + 1))
+    broadcast = int(quantises and rng.integers(2))
+    most = min(MOST_WORDS, hardware.depth(buffer))
+    inner = int(rng.integers(1, min(most, hardware.p_words * hardware.cols if broadcast else most) + 1))
+    outer = int(rng.integers(1, min(most // inner, hardware.p_words if quantises and not broadcast else most) + 1))
     return instruction(
         "move", buffer=BUFFERS.index(buffer), inner=inner, outer=outer, pitch=inner, requantise=quantises, swap=int(rng.integers(2)),
-        broadcast=int(rng.integers(2)) if quantises else 0, register=int(rng.integers(2)), base=int(rng.integers(64)),
+        broadcast=broadcast, register=int(rng.integers(2)), base=int(rng.integers(64)),
         stride=inner * hardware.beats("Q" if quantises else buffer), **masks,
     )  # fmt: skip
 
@@ -81,7 +86,8 @@ def same_cycles(hardware: Hardware, engine: Engine, seed: int) -> bool:
     port = Port(latency, int(rng.integers(1, min(latency, 4) + 1)))
     stalls = random_stalls(seed, 61, rng.random() * 0.5, rng.random() * 0.5) if seed % 2 else None
     model = run(program, hardware, port, None, stalls)
-    real = engine.run(program, port, np.zeros(MEMORY_BEATS * hardware.port_bytes, dtype=np.uint8), stalls)
+    memory = np.zeros(MEMORY_BEATS * hardware.port_bytes, dtype=np.uint8)
+    real = engine.run(program, port, memory, stalls, events=capacity(model))
     if real.status != "done":
         engine.reset()
     return (real.status, real.cycles, real.trace) == ("done", model.cycles, model.trace)

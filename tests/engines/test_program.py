@@ -170,6 +170,74 @@ def test_a_program_that_cannot_end_is_refused(streams: tuple[bytes, ...], text: 
         run(_program(*streams), HARDWARE, PORT)
 
 
+SYNC = instruction("sync")
+MOVE = {"inner": 1, "outer": 1}
+RUN = {"t": 4, "outer": 1, "inner": 1}
+
+
+@pytest.mark.parametrize(
+    ("unit", "code", "text"),
+    [
+        (0, instruction("exec", **RUN), "exec in the stream of the load unit, which executes sync and move"),
+        (1, instruction("move", **MOVE), "move in the stream of the exec unit, which executes sync and exec"),
+        (2, instruction("exec", **RUN), "exec in the stream of the store unit, which executes sync and move"),
+        (2, instruction("move", **MOVE, buffer=1), "a store of Y, expected Z"),
+        (0, instruction("move", **MOVE, requantise=1), "a load that requantises; only a store does"),
+        (0, instruction("move", **MOVE, buffer=2, turn_z=1), "turn_z in a load of Z, expected swap"),
+        (0, instruction("move", inner=1), "a move of 0 x 1 words, expected at least 1 x 1"),
+        (2, instruction("move", outer=3, buffer=2), "a move of 3 x 0 words, expected at least 1 x 1"),
+        (1, instruction("exec", **{**RUN, "t": 0}), "an exec of 1 x 1 folds of 0 words, expected at least 1 x 1 of 1"),
+        (1, instruction("exec", **{**RUN, "outer": 0}), "an exec of 0 x 1 folds of 4 words, expected at least 1 x 1 of 1"),
+        (1, instruction("exec", **{**RUN, "inner": 0}), "an exec of 1 x 0 folds of 4 words, expected at least 1 x 1 of 1"),
+        (2, instruction("move", **MOVE, buffer=2, register=2), "address register 2 in the store unit, which has 2"),
+        (0, instruction("move", inner=9, outer=5, pitch=10), "a command reaches word 48 of X, which has 48 words a bank"),
+        (0, instruction("move", **MOVE, buffer=3, sram=4), "a command reaches word 4 of P, which has 4 words a bank"),
+        (2, instruction("move", inner=36, outer=2, pitch=37, buffer=2), "a command reaches word 72 of Z, which has 72 words a bank"),
+        (2, instruction("move", outer=4, inner=1, pitch=1, buffer=2, requantise=1, params=1),
+         "a command reaches word 4 of P, which has 4 words a bank"),
+        (2, instruction("move", outer=1, inner=17, buffer=2, requantise=1, broadcast=1),
+         "a command reaches word 4 of P, which has 4 words a bank"),
+        (1, instruction("exec", t=4, outer=3, inner=2, x0=5, x1=20), "a command reaches word 48 of X, which has 48 words a bank"),
+        (1, instruction("exec", **RUN, y=45), "a command reaches word 48 of Y, which has 48 words a bank"),
+        (1, instruction("exec", **{**RUN, "inner": 2}, z=65, z0=4), "a command reaches word 72 of Z, which has 72 words a bank"),
+        (1, instruction("exec", output=1, **RUN, z=69), "a command reaches word 72 of Z, which has 72 words a bank"),
+        (1, instruction("exec", t=6, outer=1, inner=2, z0=5), "a fold begins at the word of Z that the one before has yet to write"),
+        (1, SYNC + instruction("loop", count=2) + SYNC, "a halt inside 1 loops, expected an end of each"),
+    ],
+)  # fmt: skip
+def test_what_the_hardware_would_execute_otherwise_is_refused(unit: int, code: bytes, text: str) -> None:
+    streams = [HALT, HALT, HALT]
+    streams[unit] = code + HALT
+    with pytest.raises(SpecError, match=rf"^program: {text}$"):
+        run(_program(*streams), HARDWARE, PORT)
+
+
+def test_a_dataflow_that_the_hardware_lacks_is_refused() -> None:
+    only = replace(HARDWARE, dataflows=("os",))
+    program = Program("systolic", 1, hardware_id(only), (HALT, instruction("exec", **RUN) + HALT, HALT))
+    with pytest.raises(SpecError, match=r"^program: an exec with output 0 on hardware for os$"):
+        run(program, only, PORT)
+
+
+def _tokens(count: int, waits: int) -> Program:
+    """The load unit signals ``count`` tokens to the exec unit, which is busy meanwhile and then waits for some."""
+    many = instruction("loop", count=count) + instruction("sync", signal=2) + instruction("end")
+    busy = instruction("exec", t=4, outer=100, inner=10)
+    takes = instruction("loop", count=waits) + instruction("sync", wait=1) + instruction("end")
+    return _program(many + HALT, busy + takes + HALT, HALT)
+
+
+def test_more_tokens_than_the_hardware_counts_are_refused() -> None:
+    run(_tokens(255, 255), HARDWARE, PORT)
+    text = "^program: more than 255 tokens from the load unit wait for the exec unit, which counts them in 8 bits$"
+    for waits in (256, 1):
+        with pytest.raises(SpecError, match=text):
+            run(_tokens(256, waits), HARDWARE, PORT)
+    many = instruction("loop", count=256) + instruction("sync", signal=4) + instruction("end")
+    with pytest.raises(SpecError, match=r"^program: more than 255 tokens from the load unit wait for the store unit"):
+        run(_program(many + HALT, HALT, HALT), HARDWARE, PORT)
+
+
 def test_moves_and_folds_beyond_memory_or_buffer_are_refused() -> None:
     memory = np.zeros(64, dtype=np.uint8)
     far = instruction("move", inner=1, outer=1, base=16) + HALT

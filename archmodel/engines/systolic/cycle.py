@@ -20,6 +20,7 @@ from archmodel.memory.stalls import Stalls
 from archmodel.records.base import SpecError
 from archmodel.records.engines.systolic import (
     ADDRESS_REGISTERS,
+    BUFFERS,
     ISA_VERSION,
     LOOP_DEPTH,
     TYPE,
@@ -36,6 +37,13 @@ ISSUE = 3
 """Cycles from one issue to the next of a sequencer: fetch, decode, issue."""
 CONTROL = 2
 """Cycles of a LOOP or END: fetch, decode."""
+
+MOST_TOKENS = 255
+"""The sequencers count tokens in 8 bits."""
+COMMANDS = {"load": ("sync", "move"), "exec": ("sync", "exec"), "store": ("sync", "move")}
+"""What each unit executes."""
+REGISTERS = {"load": ADDRESS_REGISTERS, "exec": 0, "store": 2}
+"""Address registers of each sequencer."""
 
 Fields = dict[str, int]
 
@@ -63,7 +71,7 @@ def run(program: Program, hardware: Hardware, port: Port, memory: npt.NDArray[np
     memory  bytes behind the port, changed in place; None for timing only
     stalls  cycles in which the port doesn't move, counted from the start pulse
     state   buffers left by an earlier Program that ran on the same hardware
-    Raises SpecError for a program of other hardware or one that deadlocks.
+    Raises SpecError for a program that ``accepts`` refuses, one that deadlocks, and one with more tokens than are counted.
     """
     accepts(program, hardware)
     timing = Timing(hardware, port, stalls)
@@ -83,6 +91,8 @@ def run(program: Program, hardware: Hardware, port: Port, memory: npt.NDArray[np
             data.execute(unit.name, name, fields, memory)
         trace.append(Event(unit.name, start, end))
         unit.finish(start, end, units)
+    for unit in units:
+        unit.refuse_uncounted()
     if stuck := [unit.name for unit in units if not unit.halted]:
         raise SpecError(f"program: deadlock, the {' and '.join(stuck)} unit waits for a token that never comes")
     trace.sort(key=lambda event: (event.start, UNITS.index(event.unit)))
@@ -90,7 +100,10 @@ def run(program: Program, hardware: Hardware, port: Port, memory: npt.NDArray[np
 
 
 def accepts(program: Program, hardware: Hardware) -> None:
-    """Raises SpecError unless ``program`` was made for this hardware and this ISA."""
+    """Raises SpecError unless ``program`` was made for this hardware and ISA, and every command is one that it executes.
+
+    What neither this nor the hardware sees is a race: units that nothing keeps from using the same words at once.
+    """
     if program.engine != TYPE or program.isa != ISA_VERSION:
         raise SpecError(f"program: for engine {program.engine} ISA {program.isa}, expected {TYPE} ISA {ISA_VERSION}")
     if program.hardware != hardware_id(hardware):
@@ -98,6 +111,78 @@ def accepts(program: Program, hardware: Hardware) -> None:
     if len(program.streams) != len(UNITS) or max(program.lengths()) > hardware.program_words:
         raise SpecError(f"program: streams of {list(program.lengths())} instructions, expected three of at most "
                         f"{hardware.program_words}")  # fmt: skip
+    for unit, stream in zip(UNITS, program.streams, strict=True):
+        _validate(unit, stream, hardware)
+
+
+@lru_cache(maxsize=64)
+def _validate(unit: str, stream: bytes, hardware: Hardware) -> None:
+    """Raises SpecError where one stream alone shows that model and hardware would differ, or that it never ends."""
+    depth = 0
+    for name, fields in decoded(stream):
+        if name == "halt":
+            break
+        if name == "loop":
+            if depth == LOOP_DEPTH or not fields["count"]:
+                raise SpecError(f"program: a loop of {fields['count']} at depth {depth}, expected at least 1 and at "
+                                f"most {LOOP_DEPTH} deep")  # fmt: skip
+            depth += 1
+        elif name == "end":
+            if not depth:
+                raise SpecError("program: an end without its loop")
+            depth -= 1
+        else:
+            _validate_command(unit, name, fields, hardware)
+    else:
+        raise SpecError("program: a stream runs past its end, expected a halt")
+    if depth:
+        raise SpecError(f"program: a halt inside {depth} loops, expected an end of each")
+
+
+def _validate_command(unit: str, name: str, fields: Fields, hardware: Hardware) -> None:
+    if name not in COMMANDS[unit]:
+        raise SpecError(f"program: {name} in the stream of the {unit} unit, which executes {' and '.join(COMMANDS[unit])}")
+    if name == "move":
+        _validate_move(unit, fields, hardware)
+    if name == "exec":
+        _validate_exec(fields, hardware)
+
+
+def _validate_move(unit: str, fields: Fields, hardware: Hardware) -> None:
+    inner, outer, buffer = fields["inner"], fields["outer"], BUFFERS[fields["buffer"]]
+    if not inner or not outer:
+        raise SpecError(f"program: a move of {outer} x {inner} words, expected at least 1 x 1")
+    if fields["register"] >= REGISTERS[unit]:
+        raise SpecError(f"program: address register {fields['register']} in the {unit} unit, which has {REGISTERS[unit]}")
+    if unit == "store" and buffer != "Z":
+        raise SpecError(f"program: a store of {buffer}, expected Z")
+    if unit == "load" and fields["requantise"]:
+        raise SpecError("program: a load that requantises; only a store does")
+    if unit == "load" and buffer == "Z" and fields["turn_z"]:
+        raise SpecError("program: turn_z in a load of Z, expected swap")
+    _window(buffer, fields["sram"] + (outer - 1) * fields["pitch"] + inner, hardware)
+    if fields["requantise"]:
+        _window("P", fields["params"] + (-(-inner // hardware.cols) if fields["broadcast"] else outer), hardware)
+
+
+def _validate_exec(fields: Fields, hardware: Hardware) -> None:
+    outer, inner, t, output = (fields[name] for name in ("outer", "inner", "t", "output"))
+    if not outer or not inner or not t:
+        raise SpecError(f"program: an exec of {outer} x {inner} folds of {t} words, expected at least 1 x 1 of 1")
+    if not (hardware.has_output_stationary if output else hardware.has_operand_stationary):
+        raise SpecError(f"program: an exec with output {output} on hardware for {', '.join(hardware.dataflows)}")
+    for name, words in (("x", t), ("y", t if output else hardware.rows), ("z", hardware.rows if output else t)):
+        last = fields[name] + (inner - 1) * fields[f"{name}0"] + (outer - 1) * fields[f"{name}1"]
+        _window(name.upper(), last + words, hardware)
+    length = hardware.rows if output else t
+    steps = [fields["z0"]] * (inner > 1) + [fields["z1"] - (inner - 1) * fields["z0"]] * (outer > 1)
+    if length - 1 in steps and length == max(hardware.rows, t):
+        raise SpecError("program: a fold begins at the word of Z that the one before has yet to write")
+
+
+def _window(buffer: str, end: int, hardware: Hardware) -> None:
+    if end > hardware.depth(buffer):
+        raise SpecError(f"program: a command reaches word {end - 1} of {buffer}, which has {hardware.depth(buffer)} words a bank")
 
 
 @dataclass
@@ -130,11 +215,19 @@ class _Unit:
                 at = max(at, self.tokens[name][0])
         return at
 
+    def refuse_uncounted(self, now: int | None = None) -> None:
+        """Raises SpecError where more tokens than are counted lie here by the cycle ``now``, or in the end."""
+        for name, tokens in self.tokens.items():
+            if len(tokens) > MOST_TOKENS and (now is None or tokens[MOST_TOKENS] <= now):
+                raise SpecError(f"program: more than {MOST_TOKENS} tokens from the {name} unit wait for the {self.name} unit, "
+                                "which counts them in 8 bits")  # fmt: skip
+
     def finish(self, start: int, end: int, units: list[_Unit]) -> None:
         """Consume the tokens waited for, hand out those signalled, and fetch the next command."""
         fields = self.command[1]
         for bit, name in enumerate(UNITS):
             if fields["wait"] >> bit & 1:
+                self.refuse_uncounted(start)
                 self.tokens[name].popleft()
             if fields["signal"] >> bit & 1:
                 units[bit].tokens[self.name].append(end)
@@ -157,29 +250,23 @@ def _next_to_start(units: list[_Unit], port_free: int) -> tuple[int, _Unit] | No
 
 
 @lru_cache(maxsize=64)
-def _decoded(stream: bytes) -> tuple[tuple[str, Fields], ...]:
+def decoded(stream: bytes) -> tuple[tuple[str, Fields], ...]:
+    """(name, fields) of each instruction."""
     return tuple(decode(stream[i : i + INSTRUCTION_BYTES]) for i in range(0, len(stream), INSTRUCTION_BYTES))
 
 
 def _walk(stream: bytes) -> Iterator[tuple[str, Fields, int]]:
-    """(name, fields, control instructions before it) of each command in order of issue, with absolute addresses."""
-    code, pc, control = _decoded(stream), 0, 0
+    """(name, fields, control instructions before it) of each command of a valid stream in order of issue, with absolute addresses."""
+    code, pc, control = decoded(stream), 0, 0
     registers = (0,) * ADDRESS_REGISTERS
     stack: list[tuple[int, int, tuple[int, ...], tuple[int, ...]]] = []
     while True:
-        if pc >= len(code):
-            raise SpecError("program: a stream runs past its end, expected a halt")
         name, fields = code[pc]
         pc += 1
         if name == "loop":
-            if len(stack) == LOOP_DEPTH or not fields["count"]:
-                raise SpecError(f"program: a loop of {fields['count']} at depth {len(stack)}, expected at least 1 and "
-                                f"at most {LOOP_DEPTH} deep")  # fmt: skip
             steps = tuple(fields[f"step{r}"] for r in range(ADDRESS_REGISTERS))
             stack.append((pc, fields["count"], steps, registers))
         elif name == "end":
-            if not stack:
-                raise SpecError("program: an end without its loop")
             begin, count, steps, entry = stack.pop()
             if count > 1:
                 registers = tuple((r + s) & 0xFFFFFFFF for r, s in zip(registers, steps, strict=True))
