@@ -19,6 +19,7 @@ from archmodel.records.base import SpecError
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 OLDEST_VERILATOR = (5, 36)
+OLDEST_GCC = 9
 FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC")
 COMPILE = "-fPIC -std=c++17"
 OPTIMISE = "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O2"
@@ -62,11 +63,23 @@ def _version(program: str) -> tuple[int, int] | None:
 
 
 def check_tools() -> None:
-    """Raises SpecError, with the remedy, unless Verilator, a C++ compiler, make and perl are there."""
+    """Raises SpecError, with the remedy, unless Verilator, a C++17 compiler, make and perl are there."""
     find_verilator()
-    for tool, package in ((os.environ.get("CXX", "g++"), "g++"), ("make", "make"), ("perl", "perl")):
+    compiler = os.environ.get("CXX", "g++")
+    for tool, package in ((compiler, "g++"), ("make", "make"), ("perl", "perl")):
         if not shutil.which(tool):
             raise SpecError(f"{tool}: not found on PATH; install it (Debian: apt-get install {package})")
+    _check_compiler(compiler)
+
+
+@lru_cache(maxsize=4)
+def _check_compiler(compiler: str) -> None:
+    """Raises SpecError for a GCC before the first that knows all of C++17; another compiler speaks for itself."""
+    done = subprocess.run([compiler, "-dumpfullversion"], capture_output=True, text=True, check=False)
+    major = re.match(r"(\d+)\.", done.stdout)
+    if major and int(major[1]) < OLDEST_GCC:
+        raise SpecError(f"{compiler}: it is GCC {done.stdout.strip()}, expected {OLDEST_GCC} or newer for C++17; install a newer g++ "
+                        "or name one in CXX")  # fmt: skip
 
 
 def simulator(verilog: str, waves: bool = False, optimise: str = OPTIMISE) -> Path:

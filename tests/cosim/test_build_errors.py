@@ -21,9 +21,11 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """An empty cache, and no memory of which Verilator was found."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("CXX", raising=False)
-    build.find_verilator.cache_clear()
+    for found in (build.find_verilator, build._check_compiler):
+        found.cache_clear()
     yield
-    build.find_verilator.cache_clear()
+    for found in (build.find_verilator, build._check_compiler):
+        found.cache_clear()
 
 
 def only(monkeypatch: pytest.MonkeyPatch, folder: Path, **programs: str) -> None:
@@ -82,6 +84,11 @@ def test_an_old_one_on_the_path_gives_way_to_the_wheel(monkeypatch: pytest.Monke
 def test_a_missing_tool(missing: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     only(monkeypatch, tmp_path / "bin", **{name.replace("g++", "gxx"): "" for name in TOOLS if name != missing})
     assert error(build.check_tools) == f"{missing}: not found on PATH; install it (Debian: apt-get install {missing})"
+
+
+def test_a_compiler_that_is_too_old(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    only(monkeypatch, tmp_path / "bin", gxx="4.8.5", make="", perl="")
+    assert error(build.check_tools) == "g++: it is GCC 4.8.5, expected 9 or newer for C++17; install a newer g++ or name one in CXX"
 
 
 def test_a_cache_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
