@@ -76,11 +76,16 @@ def test_ctrl_c_ends_a_call_into_compiled_code() -> None:
              "cli._dispatch = lambda words: waiting.interruptible(lambda: (print('ready', flush=True), time.sleep(1000)))\n"
              "waiting.GRACE_SECONDS = 0.1\n"
              "sys.exit(cli.main([]))")  # fmt: skip
-    with subprocess.Popen([sys.executable, "-c", probe], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+    # A test run in the background of a shell ignores Ctrl-C, and its children would inherit that.
+    with subprocess.Popen([sys.executable, "-c", probe], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)) as process:  # fmt: skip
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert process.returncode == 2
     assert err.startswith("archmodel: interrupted by Ctrl-C; ")
     assert err.count("\n") == 1
