@@ -38,7 +38,7 @@ class Row:
 
 def main() -> int:
     """Prints the table; 0 when every bar holds, else 1."""
-    rows = [graphs(), *mixtral(), *triples(), prices(), commands(), start_up()]
+    rows = [*mixtral(), graphs(), *triples(), prices(), commands(), start_up()]
     show(rows)
     return int(any(row.bar is not None and row.value > row.bar for row in rows))
 
