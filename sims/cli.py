@@ -20,7 +20,7 @@ VERBS = {
     "sim": ("sim", "generate the machine's array, run it in Verilator, compare with the cycle model"),
     "list": ("listing", "the models and machines that have a name"),
 }
-MISMATCH, BAD_INPUT = 1, 2
+BAD_INPUT = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

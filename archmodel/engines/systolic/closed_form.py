@@ -125,7 +125,6 @@ class Cost:
 
     cycles         start pulse to done
     exec_cycles    cycles in which a command of the array is in flight
-    memory_cycles  cycles in which a load or a store is in flight
     bound_memory   cycles of the phases that memory decides (of ``cycles``)
     read_bytes, write_bytes    bytes over the memory port
     filled         words loaded into X, Y, Z, P
@@ -135,7 +134,6 @@ class Cost:
 
     cycles: Array
     exec_cycles: Array
-    memory_cycles: Array
     bound_memory: Array
     read_bytes: Array
     write_bytes: Array
@@ -295,7 +293,7 @@ def _price(work: Batch, hardware: Hardware, port: Port) -> dict[str, Array]:
     phase = np.maximum(array, memory) if hardware.banks == 2 else array + memory
     folds = words.x_rows * words.y_rows
     terms = {
-        "cycles": phase, "exec": array, "memory": load + store,
+        "cycles": phase, "exec": array,
         "bound": np.where(memory > array, memory, 0) if hardware.banks == 2 else memory,
         "X": loads.x, "Y": loads.y, "Z": loads.z, "P": loads.p, "raw": stores.raw, "quantised": stores.quantised,
         "streams": folds * words.x_cols, "stays": folds * hardware.rows,
@@ -332,7 +330,7 @@ def _cost(total: dict[str, Array], hardware: Hardware) -> Cost:
     beat = hardware.port_bytes
     read = np.sum([total[name] * hardware.beats(name) * beat for name in "XYZP"], axis=0)
     written = (total["raw"] * hardware.beats("Z") + total["quantised"] * hardware.beats("Q")) * beat
-    return Cost(total["cycles"], total["exec"], total["memory"], total["bound"], read, written,
+    return Cost(total["cycles"], total["exec"], total["bound"], read, written,
                 filled={name: total[name] for name in "XYZP"}, stored=total["raw"] + total["quantised"],
                 requantised=total["quantised"],
                 streamed={"X": total["streams"], "Y": total["y_read"], "Z": total["z_added"]})  # fmt: skip
