@@ -5,7 +5,7 @@ from __future__ import annotations
 from .engines import engine_module
 from .records.graph import Einsum, Graph
 from .records.machine import Machine
-from .records.result import Energy, OpResult
+from .records.result import OpResult
 
 
 def compulsory_bytes(graph: Graph) -> int:
@@ -50,4 +50,4 @@ def bound_row(graph: Graph, machine: Machine) -> OpResult:
     cycles = int(bound_seconds(graph, machine) * hz)
     macs = sum(e.work * e.repeat for e in graph.einsums if e.is_gemm)
     return OpResult("stage", "stage", "all", hz, cycles, macs, (("memory", compulsory_bytes(graph)),), float(cycles),
-                    Energy(0.0, None, None, "unknown"), "roofline", "closed form", (("roofline", cycles),), ())  # fmt: skip
+                    "roofline", "closed form", (("roofline", cycles),), ())  # fmt: skip

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from . import __version__
 from .bound import bound_row, bound_seconds
-from .cost import Costs, Figure, default_costs, scaled, total
+from .cost import Costs, default_costs
 from .engines import Work, engine_module
 from .legality import refuse_overflow
 from .records.base import SpecError, record_hash
+from .records.figure import Figure, scaled
 from .records.graph import Einsum, Graph
 from .records.machine import Machine
 from .records.mapping import Mapping, Node, leaf
@@ -28,11 +31,12 @@ def evaluate(graph: Graph, mapping: Mapping | None, machine: Machine, fidelity: 
         raise SpecError(f"fidelity {fidelity!r}: expected bound, analytic or cycle (rtl is that of sims.cosim)")
     refuse_overflow(graph, machine)
     costs = default_costs()
-    ops = (bound_row(graph, machine),) if fidelity == "bound" else _rows(graph, mapping, machine, fidelity, costs)
-    stage, space = graph.stage, _area(machine, costs)
+    static = _static(machine, costs)
+    ops = (bound_row(graph, machine),) if fidelity == "bound" else _with_static(_rows(graph, mapping, machine, fidelity, costs), static)
+    stage = graph.stage
     return Result(
         stage.model, machine.name, stage.kind, stage.batch, stage.context, stage.tokens, stage.emitted, fidelity,
-        machine.clocks[0].hz, ops, space.value / 1e6, space.provenance, bound_seconds(graph, machine),
+        machine.clocks[0].hz, ops, _area(machine, costs), static, bound_seconds(graph, machine),
         record_hash((graph, machine, mapping)), __version__, stage.seed, stage.routing, graph.resident,
     )  # fmt: skip
 
@@ -83,6 +87,23 @@ def _check_relayouts(graph: Graph, mapping: Mapping, machine: Machine, einsums: 
         raise SpecError(f"mapping of {name}: it {which} change of layout of {tensor}")
 
 
-def _area(machine: Machine, costs: Costs) -> Figure:
-    """Square micrometres of all engines, their buffers included."""
-    return total([scaled(engine_module(engine).area(machine, engine, costs), engine.count) for engine in machine.engines])
+def _area(machine: Machine, costs: Costs) -> tuple[tuple[str, Figure], ...]:
+    """Square micrometres of all copies of each engine, their buffers included, part by part."""
+    return tuple((f"{engine.name}: {part}", scaled(figure, engine.count))
+                 for engine in machine.engines for part, figure in engine_module(engine).area(machine, engine, costs))  # fmt: skip
+
+
+def _static(machine: Machine, costs: Costs) -> tuple[tuple[str, Figure], ...]:
+    """Watts that engines draw whatever they do, by cause."""
+    able = [engine for engine in machine.engines if hasattr(engine_module(engine), "static")]
+    return tuple((f"{engine.name}: {cause}", scaled(figure, engine.count))
+                 for engine in able for cause, figure in engine_module(engine).static(machine, engine, costs))  # fmt: skip
+
+
+def _with_static(ops: tuple[OpResult, ...], static: tuple[tuple[str, Figure], ...]) -> tuple[OpResult, ...]:
+    """Operators with what the whole machine draws in their time; it belongs to whoever runs, as operators run one after another."""
+    if not static:
+        return ops
+    pj_per_w = [1e12 * op.seconds for op in ops]
+    return tuple(replace(op, energy_by=(*op.energy_by, *((cause, scaled(figure, factor)) for cause, figure in static)))
+                 for op, factor in zip(ops, pj_per_w, strict=True))  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -60,7 +61,9 @@ def _dispatch(words: list[str]) -> int:
     if "-h" in words or "--help" in words:
         sys.stdout.write(parser.format_help())
         return 0
-    code: int = verb.execute(parser.read(words[1:]))
+    given = parser.read(words[1:])
+    given.command = shlex.join(["archmodel", *words])
+    code: int = verb.execute(given)
     sys.stdout.flush()
     return code
 

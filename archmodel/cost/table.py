@@ -25,9 +25,9 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from archmodel.cost.figure import Figure, scaled, total, weakest
 from archmodel.cost.scaling import area_factor, energy_factor, power_law
 from archmodel.records.base import SpecError
+from archmodel.records.figure import Figure, scaled, total, weakest
 
 _ALIASES = {"add": "fp_add", "mul": "fp_mul", "max": "fp_add"}
 _ACCUMULATOR_BITS = 32
@@ -113,8 +113,7 @@ class Costs:
 def default_costs() -> Costs:
     """The table of this project, sources written out."""
     data = json.loads(Path(__file__).with_name("table.json").read_text(encoding="utf-8"))
-    rows = [{**row, "source": data["sources"][row["source"]]["cite"]} for row in data["rows"]]
-    return Costs(tuple(Row(**row) for row in rows))
+    return Costs(tuple(Row(**row) for row in data["rows"]))
 
 
 def _width(bits: int, by: int | None) -> float:
@@ -124,7 +123,7 @@ def _width(bits: int, by: int | None) -> float:
 
 def _at_node(row: Row, node_nm: int | None) -> Figure:
     """A row's figure at another node."""
-    own = Figure(row.value, row.low, row.high, row.provenance, row.source)
+    own = Figure(row.value, row.low, row.high, row.provenance, (row.source,))
     if row.node_nm is None or node_nm is None:
         return own
     if row.unit == "pj":
@@ -142,11 +141,11 @@ def _along(axis: str, rows: tuple[Row, ...], at: float, node_nm: int | None) -> 
         return points[int(at)]
     value = power_law({key: figure.value for key, figure in points.items()}, at)
     below, above = [key for key in points if key < at], [key for key in points if key > at]
-    source = "; ".join(dict.fromkeys(figure.source for figure in points.values()))
+    sources = tuple(dict.fromkeys(source for figure in points.values() for source in figure.sources))
     worst = weakest([figure.provenance for figure in points.values()])
     if not below or not above:
-        return Figure(value, None, None, "extrapolated", source)
+        return Figure(value, None, None, "extrapolated", sources)
     left, right = points[max(below)], points[min(above)]
     low, high = (left, right) if left.value <= right.value else (right, left)
     return Figure(value, low.value if low.low is None else low.low, high.value if high.high is None else high.high,
-                  weakest((worst, "scaled")), source)  # fmt: skip
+                  weakest((worst, "scaled")), sources)  # fmt: skip

@@ -7,15 +7,16 @@ An engine type is one file (or package) ``archmodel/engines/<type>.py`` beside i
         None if the engine executes the Einsum, else why not
     evaluate(work: Work) -> dict[str, OpResult]
         a row for each Einsum in ``work``, all instances together
-    area(machine, engine, costs) -> Figure
-        square micrometres of one copy
+    area(machine, engine, costs) -> tuple[tuple[str, Figure], ...]
+        (part, square micrometres) of one copy
     ideal_cycles(einsum, engine) -> float
         cycles below which no schedule executes one instance on all copies together
 
 It may have ``program(graph, einsum, tree, machine, engine, layouts) -> Program``, if it executes programs,
 ``relayouts(graph, einsum, tree, engine) -> tuple[str, ...]``, the tensors whose layout must change for a tree,
 and may have ``relayout(work, einsum, tensor) -> OpResult``, if it can turn lanes and words of a tensor around, and
-``relayout_cycles(machine, engine, elements, bits) -> int`` to go with it.
+``relayout_cycles(machine, engine, elements, bits) -> int`` to go with it; and
+``static(machine, engine, costs) -> tuple[tuple[str, Figure], ...]``, (cause, watts) that one copy draws whatever it does.
 """
 
 from __future__ import annotations
@@ -25,11 +26,10 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from archmodel.cost import Costs, Figure
+from archmodel.cost import Costs
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.mapping import Node
-from archmodel.records.result import Energy, weakest
 
 
 @dataclass(frozen=True)
@@ -64,16 +64,3 @@ def relayouter(machine: Machine) -> Engine | None:
     """The first engine of a machine that can change the layout of a tensor, or None."""
     return next((e for e in machine.engines if hasattr(engine_module(e), "relayout")), None)
 
-
-def energy_of(rows: list[tuple[str, Figure, float]]) -> tuple[Energy, dict[str, float]]:
-    """The sum of (cause, figure, count) rows with its bounds and weakest provenance, and picojoules by cause."""
-    by_cause: dict[str, float] = {}
-    low: float | None = 0.0
-    high: float | None = 0.0
-    used = [(figure, count) for _, figure, count in rows if count]
-    for cause, figure, count in rows:
-        by_cause[cause] = by_cause.get(cause, 0.0) + figure.value * count
-    for figure, count in used:
-        low = None if low is None or figure.low is None else low + figure.low * count
-        high = None if high is None or figure.high is None else high + figure.high * count
-    return Energy(sum(by_cause.values()), low, high, weakest([figure.provenance for figure, _ in used])), by_cause

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archmodel.cost import Costs, Figure, scaled
-from archmodel.engines import Work, energy_of
+from archmodel.cost import Costs
+from archmodel.engines import Work
 from archmodel.memory.port import Port, port_of
 from archmodel.records.base import SpecError
 from archmodel.records.engines.vector import Params
+from archmodel.records.figure import Figure, by_cause, scaled
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.mapping import Compute
@@ -113,8 +114,8 @@ def ideal_cycles(einsum: Einsum, engine: Engine) -> float:
     return einsum.work * lane_cycles(einsum, engine.params) / (engine.params.lanes * engine.count)
 
 
-def area(machine: Machine, engine: Engine, costs: Costs) -> Figure:
-    return scaled(costs.area_um2("vector_lane", engine.params.lane_bits, machine.node_nm), engine.params.lanes)
+def area(machine: Machine, engine: Engine, costs: Costs) -> tuple[tuple[str, Figure], ...]:
+    return (("lanes", scaled(costs.area_um2("vector_lane", engine.params.lane_bits, machine.node_nm), engine.params.lanes)),)
 
 
 def evaluate(work: Work) -> dict[str, OpResult]:
@@ -150,14 +151,14 @@ def _row(work: Work, name: str, einsum: Einsum, moved: Stream, lanes: int, read_
     cycles = model(moved, engine.params, port_of(work.machine, engine)) * repeat
     compute = min(cycles, moved.rounds * moved.compute * repeat)
     dram = work.machine.memory(engine.port or "")
-    energy, by_cause = energy_of([
+    energy = by_cause([
         ("lanes", work.costs.energy_pj("add", engine.params.lane_bits, node), float(lanes * repeat)),
         ("dram", work.costs.energy_pj("dram_read", 1, node, technology=dram.technology), float(read_bits * repeat)),
         ("dram", work.costs.energy_pj("dram_write", 1, node, technology=dram.technology), float(written_bits * repeat)),
     ])  # fmt: skip
     return OpResult(
         name, einsum.group, engine.name, work.machine.clock_hz(engine.clock), cycles, 0,
-        ((dram.name, -(-(read_bits + written_bits) // 8) * repeat),), lanes * repeat / (engine.params.lanes * engine.count), energy,
+        ((dram.name, -(-(read_bits + written_bits) // 8) * repeat),), lanes * repeat / (engine.params.lanes * engine.count),
         "memory" if 2 * compute < cycles else "lanes", "cycle" if work.fidelity == "cycle" else "closed form",
-        (("compute", compute), ("memory", cycles - compute)), tuple(by_cause.items()), repeat,
+        (("compute", compute), ("memory", cycles - compute)), energy, repeat,
     )  # fmt: skip

@@ -3,27 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
-PROVENANCES = (
-    "rtl-confirmed", "rtl-covered", "cycle", "closed form", "calibrated", "published", "scaled", "extrapolated", "unknown",
-)  # fmt: skip
-"""From strong to weak; a sum has that of its weakest part."""
+from .figure import Figure, total, weakest
+
 FIDELITIES = ("bound", "analytic", "cycle", "rtl")
-
-
-def weakest(provenances: tuple[str, ...] | list[str]) -> str:
-    """The provenance of a sum of figures with these."""
-    return max(provenances, key=PROVENANCES.index, default=PROVENANCES[0])
-
-
-@dataclass(frozen=True)
-class Energy:
-    """Picojoules with the bounds that the sources give, None where one is unknown."""
-
-    pj: float
-    low: float | None
-    high: float | None
-    provenance: str
 
 
 @dataclass(frozen=True)
@@ -36,7 +20,7 @@ class OpResult:
     ideal_cycles  cycles below which no schedule could do it, for utilisation
     bound_by    array, lanes, memory, or overhead: what decides most of the cycles
     causes      (cause, cycles) pairs that sum to ``cycles``
-    energy_by   (cause, pJ) pairs that sum to the energy
+    energy_by   (cause, pJ) pairs that sum to the energy; none where it isn't priced
     """
 
     name: str
@@ -47,21 +31,29 @@ class OpResult:
     macs: int
     bytes: tuple[tuple[str, int], ...]
     ideal_cycles: float
-    energy: Energy
     bound_by: str
     provenance: str
     causes: tuple[tuple[str, int], ...]
-    energy_by: tuple[tuple[str, float], ...]
+    energy_by: tuple[tuple[str, Figure], ...]
     repeat: int = 1
 
     @property
     def seconds(self) -> float:
         return self.cycles / self.clock_hz
 
+    @cached_property
+    def energy(self) -> Figure | None:
+        """Picojoules; None where no cause is priced."""
+        return total(figure for _, figure in self.energy_by) if self.energy_by else None
+
 
 @dataclass(frozen=True)
 class Result:
-    """One stage on one machine.  Operators run one after another; ``cycles`` are those of ``clock_hz``."""
+    """One stage on one machine.  Operators run one after another; ``cycles`` are those of ``clock_hz``.
+
+    area_by    (part, um2) pairs
+    static_by  (cause, W) pairs: what the machine draws whatever it does; their energy over an operator's time is in its ``energy_by``
+    """
 
     model: str
     machine: str
@@ -73,8 +65,8 @@ class Result:
     fidelity: str
     clock_hz: int
     ops: tuple[OpResult, ...]
-    area_mm2: float
-    area_provenance: str
+    area_by: tuple[tuple[str, Figure], ...]
+    static_by: tuple[tuple[str, Figure], ...]
     bound_seconds: float
     record_hash: str
     version: str
@@ -94,9 +86,17 @@ class Result:
             return sum(op.cycles for op in self.ops)
         return -int(-self.seconds * self.clock_hz // 1)
 
-    @property
-    def energy_pj(self) -> float:
-        return sum(op.energy.pj for op in self.ops)
+    @cached_property
+    def energy(self) -> Figure | None:
+        """Picojoules; None where an operator's is not priced."""
+        parts = [op.energy for op in self.ops]
+        known = [part for part in parts if part is not None]
+        return total(known) if len(known) == len(parts) else None
+
+    @cached_property
+    def area(self) -> Figure:
+        """Square micrometres."""
+        return total(figure for _, figure in self.area_by)
 
     @property
     def macs(self) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..json_file import read_json
 from ..records.base import SpecError
 from .families import FAMILIES, Family, Fields
 from .model import Model, build_model
@@ -27,7 +28,7 @@ def read_config(path: str | Path) -> Model:
     Keys that the file leaves out get the family's defaults.  Raises SpecError, one line with the file and the key.
     """
     path = Path(path)
-    config = _read_json(path)
+    config = read_json(path, MOST_BYTES, "a model's config.json")
     family = FAMILIES[_family(path, config)]
     try:
         return build_model(_name(path), _fields(family, config) | {"source": str(path)})
@@ -35,29 +36,6 @@ def read_config(path: str | Path) -> Model:
         key, found = family.keys.get(error.field, error.field), json.dumps(error.found, default=str)
         found = found if len(found) <= 60 else f"{found[:57]}..."
         raise SpecError(f"{path}: {key} is {found}, expected {error.expected}") from error
-
-
-def _read_json(path: Path) -> Mapping[str, Any]:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise SpecError(f"{path}: can't be read ({error.strerror}); expected a model's config.json") from error
-    if len(data) > MOST_BYTES:
-        raise SpecError(f"{path}: larger than {MOST_BYTES} bytes, which no config.json is")
-    config = _parse(path, data)
-    if not isinstance(config, dict):
-        raise SpecError(f"{path}: holds a {type(config).__name__}, expected an object of keys and values")
-    return config
-
-
-def _parse(path: Path, data: bytes) -> Any:
-    try:
-        return json.loads(data.decode("utf-8"))
-    except json.JSONDecodeError as error:
-        raise SpecError(f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}; is the file complete?") from error
-    except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise SpecError(f"{path}: not JSON text that can be read ({type(error).__name__})") from error
 
 
 def _family(path: Path, config: Mapping[str, Any]) -> str:

@@ -56,8 +56,10 @@ def execute(given: argparse.Namespace) -> int:
         return 1
     if wants_json(given.output, given.json):
         from ..report.rows import to_json
+        from ..report.saved import Saved, to_records
 
-        deliver(dump(to_json(result, mapping)), given.output)
+        saved = Saved(result, graph, machine, mapping, given.command)
+        deliver(dump(to_json(result, mapping) | to_records(saved)), given.output)
     else:
         from ..report.table import stage_table
 

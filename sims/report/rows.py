@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from archmodel.records.figure import Figure, scaled, weakest
 from archmodel.records.mapping import Certificate, Mapping
-from archmodel.records.result import OpResult, Result, weakest
+from archmodel.records.result import OpResult, Result
 
 
 def to_json(result: Result, mapping: Mapping | None = None) -> dict[str, Any]:
@@ -18,7 +19,7 @@ def to_json(result: Result, mapping: Mapping | None = None) -> dict[str, Any]:
         "model": result.model, "machine": result.machine, "stage": result.stage, "batch": result.batch,
         "context": result.context, "tokens": result.tokens, "emitted": result.emitted, "fidelity": result.fidelity,
         "cycles": result.cycles, "seconds": result.seconds, "clock_hz": result.clock_hz,
-        **_energy(result), "area_mm2": result.area_mm2, "macs": result.macs, "bytes": bytes_by_memory(result.ops),
+        **_energy(result), **_area(result), "macs": result.macs, "bytes": bytes_by_memory(result.ops),
         "utilisation": utilisation(result), "bound_cycles": int(result.bound_seconds * result.clock_hz),
         "bound_seconds": result.bound_seconds, **_rates(result), "provenance": provenance(result),
         "certificate": certificate(mapping.certificate if mapping else None), "record_hash": result.record_hash,
@@ -28,24 +29,8 @@ def to_json(result: Result, mapping: Mapping | None = None) -> dict[str, Any]:
     return plain
 
 
-def has_energy(result: Result) -> bool:
-    """The bound fidelity prices no energy."""
-    return any(op.energy.provenance != "unknown" or op.energy.pj for op in result.ops)
-
-
-def energy_bounds(result: Result) -> tuple[float | None, float | None]:
-    """Low and high bound in pJ, None where an operator's is unknown."""
-    lows, highs = [op.energy.low for op in result.ops], [op.energy.high for op in result.ops]
-    return _total(lows), _total(highs)
-
-
-def _total(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
-
-
 def power_w(result: Result) -> float | None:
-    return result.energy_pj * 1e-12 / result.seconds if has_energy(result) and result.seconds else None
+    return result.energy.value * 1e-12 / result.seconds if result.energy and result.seconds else None
 
 
 def tokens_per_second(result: Result) -> float | None:
@@ -53,16 +38,27 @@ def tokens_per_second(result: Result) -> float | None:
 
 
 def tokens_per_joule(result: Result) -> float | None:
-    return result.tokens / (result.energy_pj * 1e-12) if has_energy(result) and result.energy_pj else None
+    return result.tokens / (result.energy.value * 1e-12) if result.energy and result.energy.value else None
 
 
 def _energy(result: Result) -> dict[str, Any]:
-    low, high = energy_bounds(result)
+    static = {cause: bounded("w", figure) for cause, figure in result.static_by}
+    return {**bounded("energy_pj", result.energy), "power_w": power_w(result), "static_power": static}
+
+
+def _area(result: Result) -> dict[str, Any]:
+    mm2 = {part: scaled(figure, 1e-6) for part, figure in result.area_by}
+    return {**bounded("area_mm2", scaled(result.area, 1e-6)), "area_by": {part: bounded("mm2", figure) for part, figure in mm2.items()}}
+
+
+def bounded(name: str, figure: Figure | None) -> dict[str, Any]:
+    """A figure under ``name`` with its bounds and provenance; null where there is none."""
+    low, high, provenance = (figure.low, figure.high, figure.provenance) if figure else (None, None, "unknown")
     return {
-        "energy_pj": result.energy_pj if has_energy(result) else None,
-        "energy_pj_low": "unknown" if low is None else low,
-        "energy_pj_high": "unknown" if high is None else high,
-        "power_w": power_w(result),
+        name: figure.value if figure else None,
+        f"{name}_low": "unknown" if low is None else low,
+        f"{name}_high": "unknown" if high is None else high,
+        f"{name}_provenance": provenance,
     }
 
 
@@ -98,8 +94,8 @@ def provenance(result: Result) -> dict[str, str]:
         "cycles": result.provenance,
         # Clock, bandwidth and latency are the machine file's own figures, none of them measured.
         "seconds": weakest([result.provenance, "published"]),
-        "energy": weakest([op.energy.provenance for op in result.ops]),
-        "area": result.area_provenance,
+        "energy": result.energy.provenance if result.energy else "unknown",
+        "area": result.area.provenance,
     }
 
 
@@ -113,13 +109,10 @@ def certificate(proof: Certificate | None) -> dict[str, Any] | None:
 
 def op_row(op: OpResult) -> dict[str, Any]:
     """One operator: figures of all its ``repeat`` instances together."""
-    known = op.energy.provenance != "unknown" or op.energy.pj
     return {
         "name": op.name, "group": op.group, "engine": op.engine, "repeat": op.repeat, "cycles": op.cycles,
         "clock_hz": op.clock_hz, "seconds": op.seconds, "ideal_cycles": op.ideal_cycles, "macs": op.macs,
-        "energy_pj": op.energy.pj if known else None,
-        "energy_pj_low": "unknown" if op.energy.low is None else op.energy.low,
-        "energy_pj_high": "unknown" if op.energy.high is None else op.energy.high,
-        "energy_provenance": op.energy.provenance, "energy_by": dict(op.energy_by), "bytes": bytes_by_memory([op]),
+        **bounded("energy_pj", op.energy),
+        "energy_by": {cause: bounded("pj", figure) for cause, figure in op.energy_by}, "bytes": bytes_by_memory([op]),
         "bound_by": op.bound_by, "provenance": op.provenance, "causes": dict(op.causes),
     }  # fmt: skip

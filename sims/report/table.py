@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from archmodel.records.figure import Figure, weakest
 from archmodel.records.machine import Machine
 from archmodel.records.mapping import Mapping
-from archmodel.records.result import OpResult, Result, weakest
+from archmodel.records.result import OpResult, Result
 from archmodel.workload.operators import GROUPS
 
 from . import units
 from .grid import grid, lines
-from .rows import bytes_by_memory, energy_bounds, has_energy, power_w, provenance, tokens_per_joule, tokens_per_second
+from .rows import bytes_by_memory, power_w, provenance, tokens_per_joule, tokens_per_second
 
 COLUMNS = ("operators", "engine", ">cycles", ">time", ">energy", ">{memory} traffic", ">util", "bound by", "provenance")
 
@@ -47,7 +50,7 @@ def _grouped(ops: tuple[OpResult, ...]) -> list[tuple[tuple[str, str], list[OpRe
 
 def _row(group: str, engine: str, ops: list[OpResult], off_chip: list[str]) -> list[str]:
     cycles, hz = sum(op.cycles for op in ops), ops[0].clock_hz
-    priced = [op.energy.pj for op in ops if op.energy.provenance != "unknown" or op.energy.pj]
+    priced = [op.energy.value for op in ops if op.energy]
     return [
         group, engine, f"{cycles:,}", units.time(cycles / hz), units.energy(sum(priced)) if priced else "-",
         _traffic(ops, off_chip), units.share(sum(op.ideal_cycles for op in ops), cycles), _bound_by(ops),
@@ -71,7 +74,7 @@ def _bound_by(ops: tuple[OpResult, ...] | list[OpResult]) -> str:
 def _total(result: Result, off_chip: list[str]) -> list[str]:
     return [
         "total", "", f"{result.cycles:,}", units.time(result.seconds),
-        units.energy(result.energy_pj) if has_energy(result) else "-", _traffic(result.ops, off_chip), "",
+        units.energy(result.energy.value) if result.energy else "-", _traffic(result.ops, off_chip), "",
         _bound_by(result.ops), result.provenance,
     ]  # fmt: skip
 
@@ -80,12 +83,12 @@ def headlines(result: Result, mapping: Mapping | None, machine: Machine) -> str:
     """What a user asks first, each figure with its provenance and bounds."""
     trust = provenance(result)
     pairs = [("time", _time(result)), ("bound", _bound(result))]
-    if has_energy(result):
-        low, high = energy_bounds(result)
+    if result.energy:
         rate = "" if result.stage == "gemm" else f", {units.number(tokens_per_joule(result))} tokens/J"
-        spent = f"{units.energy(result.energy_pj)}, {power_w(result):#.3g} W{rate}"
-        pairs.append(("energy", f"{spent} ({trust['energy']}; {_bounds(low, high)})"))
-    pairs.append(("area", f"{result.area_mm2:#.3g} mm2 of {machine.node_nm} nm ({trust['area']}), memory controllers not counted"))
+        spent = f"{units.energy(result.energy.value)}, {power_w(result):#.3g} W{rate}"
+        pairs.append(("energy", f"{spent} ({trust['energy']}; {_bounds(result.energy, units.energy)})"))
+    size = f"{_mm2(result.area.value)} of {machine.node_nm} nm"
+    pairs.append(("area", f"{size} ({trust['area']}; {_bounds(result.area, _mm2)}), memory controllers not counted"))
     if used := _used(result):
         pairs.append(("util", used))
     if result.resident and sum(size for _, size in result.resident):
@@ -113,10 +116,14 @@ def _bound(result: Result) -> str:
     return f"{over:#.3g} times the roofline's {units.time(result.bound_seconds)}"
 
 
-def _bounds(low: float | None, high: float | None) -> str:
-    if low is None and high is None:
+def _mm2(um2: float) -> str:
+    return f"{um2 / 1e6:#.3g} mm2"
+
+
+def _bounds(figure: Figure, text: Callable[[float], str]) -> str:
+    if figure.low is None and figure.high is None:
         return "bounds unknown"
-    ends = ["unknown" if end is None else units.energy(end) for end in (low, high)]
+    ends = ["unknown" if end is None else text(end) for end in (figure.low, figure.high)]
     return f"from {ends[0]} to {ends[1]}"
 
 

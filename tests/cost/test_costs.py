@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import archmodel.cost.table
-from archmodel.cost import Costs, Figure, default_costs, scaled, total
+from archmodel.cost import Costs, default_costs
 from archmodel.cost.scaling import area_factor, energy_factor, power_law, relative_energy
 from archmodel.records.base import SpecError
+from archmodel.records.figure import Figure, scaled, total
 
 TABLE = json.loads(Path(archmodel.cost.table.__file__).with_name("table.json").read_text(encoding="utf-8"))
 COSTS = default_costs()
@@ -141,10 +142,10 @@ def test_figures_multiply_whole_arrays() -> None:
 
 
 def test_a_sum_has_its_weakest_part_s_provenance_and_only_bounds_that_all_parts_have() -> None:
-    one = Figure(1.0, 0.5, 2.0, "published", "a")
-    two = Figure(2.0, 1.5, None, "extrapolated", "b")
-    assert total((one, two, one)) == Figure(4.0, 2.5, None, "extrapolated", "a; b")
-    assert scaled(one, 2, "scaled") == Figure(2.0, 1.0, 4.0, "scaled", "a")
+    one = Figure(1.0, 0.5, 2.0, "published", ("a",))
+    two = Figure(2.0, 1.5, None, "extrapolated", ("b",))
+    assert total((one, two, one)) == Figure(4.0, 2.5, None, "extrapolated", ("a", "b"))
+    assert scaled(one, 2, "scaled") == Figure(2.0, 1.0, 4.0, "scaled", ("a",))
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ class Params:
     speed: int = 4
 '''
 ENGINE = '''
-from archmodel.cost import Figure
-from archmodel.records.result import Energy, OpResult
+from archmodel.records.figure import Figure
+from archmodel.records.result import OpResult
 
 def supports(graph, einsum, engine):
     return None if einsum.map == "exp" else "only exponentials"
@@ -33,13 +33,13 @@ def ideal_cycles(einsum, engine):
     return einsum.work / engine.params.speed
 
 def area(machine, engine, costs):
-    return Figure(1.0, None, None, "published", "a test")
+    return (("all", Figure(1.0, None, None, "published", ("a test",))),)
 
 def evaluate(work):
     def row(e):
         cycles = -(-e.work // work.engine.params.speed) * e.repeat
         return OpResult(e.name, e.group, work.engine.name, work.machine.clock_hz(work.engine.clock), cycles, 0, (),
-                        float(cycles), Energy(0.0, None, None, "unknown"), "array", "closed form",
+                        float(cycles), "array", "closed form",
                         (("compute", cycles),), (), e.repeat)
     return {e.name: row(e) for e in work.einsums}
 '''

@@ -49,7 +49,7 @@ def test_analytic_equals_cycle(stage: str, sets: tuple[str, ...]) -> None:
     assert [(op.name, op.cycles) for op in formula.ops] == [(op.name, op.cycles) for op in executed.ops]
     assert (formula.fidelity, executed.fidelity) == ("analytic", "cycle")
     assert formula.cycles == executed.cycles
-    assert formula.energy_pj == executed.energy_pj
+    assert formula.energy == executed.energy
 
 
 def test_a_formula_that_is_wrong_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from archmodel.records.figure import Figure
 from archmodel.records.mapping import Certificate, Mapping
-from archmodel.records.result import Energy, OpResult, Result
+from archmodel.records.result import OpResult, Result
 from sims.report.rows import to_json
 
 HZ = 1_000_000
@@ -17,8 +18,8 @@ HZ = 1_000_000
 def op(name: str, **changed: Any) -> OpResult:
     given: dict[str, Any] = {
         "name": name, "group": "ffn", "engine": "array", "clock_hz": HZ, "cycles": 100, "macs": 50, "bytes": (("dram", 10), ("buffer", 7)),
-        "ideal_cycles": 25.0, "energy": Energy(2e6, 1e6, 3e6, "published"), "bound_by": "array", "provenance": "rtl-covered",
-        "causes": (("compute", 25), ("memory", 75)), "energy_by": (("mac", 2e6),),
+        "ideal_cycles": 25.0, "bound_by": "array", "provenance": "rtl-covered",
+        "causes": (("compute", 25), ("memory", 75)), "energy_by": (("mac", Figure(2e6, 1e6, 3e6, "published")),),
     }  # fmt: skip
     return OpResult(**(given | changed))
 
@@ -26,7 +27,8 @@ def op(name: str, **changed: Any) -> OpResult:
 def result(*ops: OpResult, **changed: Any) -> Result:
     given: dict[str, Any] = {
         "model": "m", "machine": "x", "stage": "decode", "batch": 4, "context": 9, "tokens": 4, "emitted": 4, "fidelity": "analytic",
-        "clock_hz": HZ, "ops": ops, "area_mm2": 1.5, "area_provenance": "scaled", "bound_seconds": 0.00015, "record_hash": "ab",
+        "clock_hz": HZ, "ops": ops, "area_by": (("array: PEs", Figure(1.5e6, None, 2e6, "scaled")),),
+        "static_by": (), "bound_seconds": 0.00015, "record_hash": "ab",
         "version": "0", "seed": 3, "routing": "none", "resident": (("weight", 8), ("kv", 2)),
     }  # fmt: skip
     return Result(**(given | changed))
@@ -56,13 +58,14 @@ def test_engines_of_other_clocks_count_by_their_time() -> None:
 
 
 def test_one_unknown_bound_makes_the_sum_unknown() -> None:
-    plain = to_json(result(op("a"), op("b", energy=Energy(1.0, None, 2.0, "scaled"))))
+    plain = to_json(result(op("a"), op("b", energy_by=(("mac", Figure(1.0, None, 2.0, "scaled")),))))
     assert plain["energy_pj_low"] == "unknown"
     assert plain["energy_pj_high"] == pytest.approx(3e6 + 2)
 
 
 def test_provenance_is_kept_apart_and_weakest() -> None:
-    plain = to_json(result(op("a"), op("b", provenance="closed form"), op("c", energy=Energy(1.0, 1.0, 1.0, "extrapolated"))))
+    worst = Figure(1.0, 1.0, 1.0, "extrapolated")
+    plain = to_json(result(op("a"), op("b", provenance="closed form"), op("c", energy_by=(("mac", worst),))))
     assert plain["provenance"] == {"cycles": "closed form", "seconds": "published", "energy": "extrapolated", "area": "scaled"}
 
 
@@ -73,10 +76,10 @@ def test_latency_has_the_name_of_the_stage() -> None:
 
 
 def test_energy_that_nobody_priced_is_null_not_zero() -> None:
-    plain = to_json(result(op("a", energy=Energy(0.0, None, None, "unknown"), energy_by=())))
+    plain = to_json(result(op("a"), op("b", energy_by=())))
     for key in ("energy_pj", "power_w", "tokens_per_joule"):
         assert plain[key] is None
-    assert plain["ops"][0]["energy_pj"] is None
+    assert [row["energy_pj"] for row in plain["ops"]] == [2e6, None]
     assert plain["energy_pj_low"] == "unknown"
 
 

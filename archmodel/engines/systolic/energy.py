@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from archmodel.cost import Costs, Figure, scaled, total
+from archmodel.cost import Costs
 from archmodel.records.engines.systolic import OUTPUT_PARAMETER_BYTES, UNITS, Hardware
+from archmodel.records.figure import Figure, scaled
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.program import INSTRUCTION_BYTES
 
 from .closed_form import Cost
-
-CAUSES = ("mac", "registers", "buffers", "requantise", "dram")
 
 
 @dataclass(frozen=True)
@@ -69,13 +68,17 @@ def energy_pj(cost: Cost, hardware: Hardware, prices: Tariff) -> np.ndarray:
     return sum(figure.value * count for _, figure, count in counts(cost, hardware, prices))  # type: ignore[return-value]
 
 
-def area(machine: Machine, hardware: Hardware, costs: Costs) -> Figure:
-    """Square micrometres of one copy: its PEs, requantizers' multipliers, buffers and program memories.  Wires and control have no row."""
+def area(machine: Machine, hardware: Hardware, costs: Costs) -> tuple[tuple[str, Figure], ...]:
+    """(part, square micrometres) of one copy.  Wires and control have no row."""
     node = machine.node_nm
     element = costs.area_um2("pe", hardware.x_bits, node, by=hardware.y_bits)
     multiplier = costs.area_um2("int_mul", 32, node)
     bits = (hardware.x_words * hardware.x_bits * hardware.rows + hardware.y_words * hardware.y_bits * hardware.cols
             + hardware.z_words * 32 * hardware.cols + hardware.p_words * 8 * OUTPUT_PARAMETER_BYTES * hardware.cols)  # fmt: skip
     programs = len(UNITS) * hardware.program_words * 8 * INSTRUCTION_BYTES
-    memory = costs.area_um2("sram", bits * hardware.banks + programs, node)
-    return total((scaled(element, hardware.rows * hardware.cols), scaled(multiplier, hardware.cols), memory))
+    return (
+        ("PEs", scaled(element, hardware.rows * hardware.cols)),
+        ("requantizers", scaled(multiplier, hardware.cols)),
+        ("buffers", costs.area_um2("sram", bits * hardware.banks, node)),
+        ("program memories", costs.area_um2("sram", programs, node)),
+    )

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from archmodel.cost import Costs, Figure
-from archmodel.engines import Work, energy_of
+from archmodel.cost import Costs
+from archmodel.engines import Work
 from archmodel.memory.port import Port, port_of
 from archmodel.records.base import SpecError
 from archmodel.records.engines.systolic import Hardware, resolve
+from archmodel.records.figure import Figure, by_cause
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.result import OpResult
 
 from .closed_form import Cost, batch, join, price
 from .cycle import run
-from .energy import CAUSES, counts, tariff
 from .energy import area as hardware_area
+from .energy import counts, tariff
 from .lower import MOST_INSTRUCTIONS, Bases, lower
 from .tiling import Tiling, check
 from .tree import Placement, from_tree
@@ -49,7 +50,7 @@ def ideal_cycles(einsum: Einsum, engine: Engine) -> float:
     return einsum.work / (engine.params.rows * engine.params.cols * engine.count)
 
 
-def area(machine: Machine, engine: Engine, costs: Costs) -> Figure:
+def area(machine: Machine, engine: Engine, costs: Costs) -> tuple[tuple[str, Figure], ...]:
     return hardware_area(machine, hardware_of(machine, engine), costs)
 
 
@@ -103,13 +104,13 @@ def _row(work: Work, einsum: Einsum, place: Placement, hardware: Hardware, cost:
     memory = int(cost.bound_memory[index]) * times
     compute = min(total - memory, -int(-ideal // 1))
     moved = int((cost.read_bytes + cost.write_bytes) @ runs)
-    energy, by_cause = energy_of([(cause, figure, float(count @ runs)) for cause, figure, count in prices])
+    energy = by_cause((cause, figure, float(count @ runs)) for cause, figure, count in prices)
     causes = (("compute", compute), ("fill and padding", total - memory - compute), ("memory", memory))
     largest = max(causes, key=lambda cause: cause[1])[0]
     return OpResult(
         einsum.name, einsum.group, engine.name, work.machine.clock_hz(engine.clock), total, einsum.work * einsum.repeat,
-        ((engine.port or "", moved), (engine.buffer or "", _buffer_bytes(cost, hardware, runs))), ideal, energy,
-        BOUND_BY[largest], "rtl-covered", causes, tuple((cause, by_cause[cause]) for cause in CAUSES), einsum.repeat,
+        ((engine.port or "", moved), (engine.buffer or "", _buffer_bytes(cost, hardware, runs))), ideal,
+        BOUND_BY[largest], "rtl-covered", causes, energy, einsum.repeat,
     )  # fmt: skip
 
 

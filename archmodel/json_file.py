@@ -1,0 +1,38 @@
+"""read_json: an untrusted JSON file as plain data, bounded, every failure one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .records.base import SpecError
+
+
+def read_json(path: Path, most_bytes: int, what: str) -> dict[str, Any]:
+    """The object in a file of at most ``most_bytes``.  Raises SpecError that calls the file ``what``."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(most_bytes + 1)
+    except OSError as error:
+        raise SpecError(f"{path}: can't be read ({error.strerror}); expected {what}") from error
+    if len(data) > most_bytes:
+        raise SpecError(f"{path}: larger than {most_bytes} bytes, expected {what}")
+    plain = _parse(path, data)
+    if not isinstance(plain, dict):
+        raise SpecError(f"{path}: holds a {type(plain).__name__}, expected an object of keys and values")
+    return plain
+
+
+def _parse(path: Path, data: bytes) -> Any:
+    def refuse(name: str) -> NoReturn:
+        raise SpecError(f"{path}: holds {name}, expected a number that JSON has")
+
+    try:
+        return json.loads(data.decode("utf-8"), parse_constant=refuse)
+    except json.JSONDecodeError as error:
+        raise SpecError(f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}; is the file complete?") from error
+    except SpecError:
+        raise
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise SpecError(f"{path}: not JSON text that can be read ({type(error).__name__})") from error
