@@ -24,7 +24,7 @@ class Folds(wiring.Component):
         super().__init__({
             "command": In(INSTRUCTION_BYTES * 8), "start": In(1), "advance": In(1),
             **{name: Out(ADDRESS_BITS) for name in names},
-            "again": Out(1), "last": Out(1),
+            "again": Out(1), "final": Out(1),
         })  # fmt: skip
 
     def elaborate(self, platform: object) -> Module:
@@ -32,7 +32,7 @@ class Folds(wiring.Component):
         run = view("exec", self.command)
         inner, outer = Signal(16, name="inner"), Signal(16, name="outer")
         row_ends = Signal()
-        m.d.comb += [row_ends.eq(inner == run.inner - 1), self.last.eq(row_ends & (outer == run.outer - 1)), self.again.eq(outer != 0)]
+        m.d.comb += [row_ends.eq(inner == run.inner - 1), self.final.eq(row_ends & (outer == run.outer - 1)), self.again.eq(outer != 0)]
         for name in self.names:
             row = Signal(ADDRESS_BITS, name=f"{name}_row")
             at, next_row = getattr(self, name), Signal(ADDRESS_BITS, name=f"{name}_next_row")
@@ -102,10 +102,10 @@ class Executor(wiring.Component):
         next_x, next_y = Signal(name="next_x"), Signal(name="next_y")
         xs = self._folds(m, "x_folds", "x", next_x)
         ys = self._folds(m, "y_folds", "y", next_y)
-        first, last, valid, slot_ends = Signal(name="first"), Signal(name="last"), Signal(name="valid"), Signal(name="slot_ends")
+        first, last, valid, slot_ends = (Signal(name=name) for name in ("first_now", "last_now", "valid_now", "slot_ends"))
         m.d.comb += [
             first.eq(streaming & (count == 0)), valid.eq(streaming & (count < run.t)), last.eq(streaming & (count == run.t - 1)),
-            slot_ends.eq(Mux(streaming, (count >= run.t - 1) & (xs.last | (count >= hw.rows - 1)), preloading & (count == hw.rows - 1))),
+            slot_ends.eq(Mux(streaming, (count >= run.t - 1) & (xs.final | (count >= hw.rows - 1)), preloading & (count == hw.rows - 1))),
             next_x.eq(streaming & slot_ends), next_y.eq(slot_ends),
             self.x_address.eq(xs.x + count),
             self.y_address.eq(Mux(self.mode, ys.y + count, ys.y + (hw.rows - 1) - count)),
@@ -113,7 +113,7 @@ class Executor(wiring.Component):
         m.d.sync += count.eq(Mux(slot_ends, 0, count + (preloading | streaming)))
         with m.If(preloading & slot_ends):
             m.d.sync += [preloading.eq(0), streaming.eq(1)]
-        with m.If(streaming & slot_ends & xs.last):
+        with m.If(streaming & slot_ends & xs.final):
             m.d.sync += streaming.eq(0)
         with m.If(self.issue):
             m.d.sync += [preloading.eq(~self._outputs(self.issued)), streaming.eq(self._outputs(self.issued)), count.eq(0)]
@@ -126,7 +126,8 @@ class Executor(wiring.Component):
     def _collect(self, m: Module, array: Array, begin: Signal) -> None:
         """Reads Z a cycle ahead of the sums, adds, writes back."""
         hw, run = self.hardware, self.run
-        count, going, active, ends = Signal(ADDRESS_BITS, name="count"), Signal(name="going"), Signal(name="active"), Signal(name="ends")
+        count = Signal(ADDRESS_BITS, name="collected")
+        going, active, ends = Signal(name="going"), Signal(name="active"), Signal(name="ends")
         zs = self._folds(m, "z_folds", "z", ends)
         length = Mux(self.mode, hw.rows, run.t)
         m.d.comb += [active.eq(begin | going), ends.eq(active & (count == length - 1)),
@@ -135,7 +136,7 @@ class Executor(wiring.Component):
         accumulate, complete = Signal(name="accumulate"), Signal(name="complete")
         m.d.sync += [
             self.z_write.eq(active), self.z_write_address.eq(self.z_address),
-            accumulate.eq(Mux(zs.again, run.acc_rest, run.acc_first)), complete.eq(ends & zs.last),
+            accumulate.eq(Mux(zs.again, run.acc_rest, run.acc_first)), complete.eq(ends & zs.final),
         ]  # fmt: skip
         lanes = []
         for c in range(hw.cols):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.back import verilog
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -12,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from archmodel.records.engines.systolic import BUFFERS, ISA_VERSION, OPCODES, OUTPUT_PARAMETER_BYTES, UNITS, Hardware
 from archmodel.records.program import hardware_id
 
-from . import pe, sram
+from . import pe, sram, verilog
 from .executor import Executor
 from .mover import LENGTH_BITS, Loader, Storer
 from .sequencer import LANES, WORD, Sequencer
@@ -170,6 +169,4 @@ class Systolic(wiring.Component):
 def emit(hardware: Hardware) -> str:
     """Verilog of the engine: the memory wrapper, one processing element, the top module with all else."""
     element = pe.ProcessingElement(hardware.x_bits, hardware.y_bits, hardware.has_operand_stationary, hardware.has_output_stationary)
-    options = {"emit_src": False}
-    return "\n".join((sram.VERILOG, verilog.convert(element, name=pe.NAME, **options),
-                      verilog.convert(Systolic(hardware), name=TOP, **options)))  # fmt: skip
+    return "\n".join((sram.VERILOG, verilog.convert(element, pe.NAME), verilog.convert(Systolic(hardware), TOP)))
