@@ -4,7 +4,7 @@ JOBS ?= 2
 SECONDS ?= 3600
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sim sim-long bench lint clean
+.PHONY: help run test sim sim-long bench lint docs clean
 
 # Version and digest, or why not: decides on nothing but content, so that a fresh clone and an old one agree.
 KEY := $(shell $(PYTHON) -c 'import sys, hashlib as h; v = "%d.%d.%d" % sys.version_info[:3]; print(v + "-" + h.sha256(open("pyproject.toml", "rb").read()).hexdigest()[:16] if sys.version_info >= (3, 11) else "old-" + v)' 2>/dev/null)
@@ -18,6 +18,7 @@ help:
 	@echo "make sim       protocol benches and the cross-check of the edge preset, in Verilator"
 	@echo "make sim-long  fresh random configurations for SECONDS=3600"
 	@echo "make bench     measure this machine: speed of models, mapper and simulator"
+	@echo "make docs      the documentation site, into build/docs"
 	@echo "make lint      style, types and layers"
 	@echo "make clean     remove .venv and what tools left in the tree"
 	@echo "PYTHON=$(PYTHON) chooses the interpreter, 3.11 or newer"
@@ -37,6 +38,9 @@ sim-long: $(READY)
 
 bench: $(READY)
 	@$(RUN) sims.bench
+
+docs: $(READY)
+	@$(RUN) sphinx -W -q -b html docs build/docs && echo "archmodel: build/docs/index.html"
 
 lint: $(READY)
 	@.venv/bin/ruff check
