@@ -14,5 +14,6 @@ highlight_language = "none"
 html_theme = "furo"
 html_title = f"archmodel {__version__}"
 html_copy_source = False
+html_show_copyright = False
 html_show_sphinx = False
 html_last_updated_fmt = None
