@@ -1,58 +1,41 @@
 """What a machine's description may say: a tree of located text to a Machine, with all findings at once, and back.
 
-The tree comes from ``archmodel.load``.  Fields of an engine are those of its type's ``Params``, so that a new engine
-type needs no edit here.
+The tree comes from ``archmodel.load``, the keys and their forms from ``archmodel.keys``.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-import typing
 from collections.abc import Iterable
-from fractions import Fraction
 from typing import Any, TypeVar
 
 from archmodel import units
-from archmodel.located import NAME, Findings, Node, Reader, counted, listed, name, quantity, reader_of, text
-from archmodel.records.base import SpecError
-from archmodel.records.machine import MAX_COUNT, Clock, Engine, Link, Machine, Memory, engine_records, engine_types
-
-BUFFER_TECHNOLOGY = "sram"
-
-
-def memory_name(node: Node) -> str:
-    try:
-        return name(node)
-    except SpecError:
-        raise SpecError(f"found {node.shown()}, expected the name of a memory") from None
-
-
-MEMORY: dict[str, Reader] = {
-    "technology": name, "size": quantity(units.BYTES), "bandwidth": quantity(units.BANDWIDTH),
-    "latency": quantity(units.TIME), "source": text,
-}  # fmt: skip
-ENGINE: dict[str, Reader] = {
-    "type": name,
-    "clock": name,
-    "buffer": memory_name,
-    "port": memory_name,
-    "count": counted(MAX_COUNT),
-    "source": text,
-}
-LINK: dict[str, Reader] = {
-    "ends": listed(name, 2), "bandwidth": quantity(units.BANDWIDTH), "latency": quantity(units.TIME), "source": text,
-}  # fmt: skip
-SECTIONS = ("clocks", "memories", "engines", "links", "devices")
-MACHINE = ("base", "name", "source", "node", "clock", *SECTIONS)
+from archmodel.forms import NAME
+from archmodel.keys import (
+    BUFFER_TECHNOLOGY,
+    CLOCK,
+    LINK,
+    SECTIONS,
+    TOP,
+    TYPE,
+    Key,
+    engine_keys,
+    memory_keys,
+    plain,
+    technologies,
+)
+from archmodel.located import Findings, Node
+from archmodel.records.base import SpecError, one_of
+from archmodel.records.machine import Clock, Engine, Link, Machine, Memory, engine_records, engine_types
 
 
 def build(tree: Node, fallback: str, findings: Findings, key: str = "") -> Machine | None:
     """The machine of a tree, ``fallback`` by name unless it has one; None, with findings, where it is wrong."""
     before = len(findings.lines)
     parts = _mapping(tree, key, findings)
-    _unknown(parts, MACHINE, key, findings)
-    top = _read(tree, parts, {"name": name, "source": text, "node": quantity(units.LENGTH)}, ("node",), key, findings)
+    _unknown(parts, (*TOP, *SECTIONS), key, findings)
+    top = _read(tree, parts, {part: TOP[part] for part in ("name", "source", "node")}, key, findings)
     sections = {section: _section(parts, section, key, findings) for section in SECTIONS}
     clocks = [_clock(item, node, at, findings) for item, node, at in sections["clocks"]]
     memories = [_memory(item, node, at, findings) for item, node, at in sections["memories"]]
@@ -90,12 +73,12 @@ def _section(parts: dict[str, Node], section: str, key: str, findings: Findings)
 
 
 def _clock(item: str, node: Node, at: str, findings: Findings) -> Clock | None:
-    hz = _value(node, quantity(units.FREQUENCY), at, findings)
+    hz = _value(node, CLOCK, at, findings)
     return None if hz is None else Clock(item, hz)
 
 
 def _memory(item: str, node: Node, at: str, findings: Findings) -> Memory | None:
-    got = _component(node, MEMORY, ("technology", "size"), at, findings)
+    got = _component(node, memory_keys(), at, findings)
     if got is None:
         return None
     return Memory(
@@ -110,8 +93,8 @@ def _uses(sections: dict[str, list[Item]], findings: Findings) -> None:
             continue
         buffers, ports = (_users(part, item, sections["engines"]) for part in ("buffer", "port"))
         if ports and "bandwidth" not in node.value:
-            wanted = quantity(units.BANDWIDTH)
-            findings.add(node.place, at, f"found no bandwidth, expected {_expected(wanted)} ({ports[0]} needs it)")
+            wanted = memory_keys()["bandwidth"].form.expected
+            findings.add(node.place, at, f"found no bandwidth, expected {wanted} ({ports[0]} needs it)")
         technology = node.value.get("technology")
         if technology is not None and isinstance(technology.value, str) and NAME.fullmatch(technology.value):
             _priced(technology, f"{at}.technology", buffers, ports, findings)
@@ -125,18 +108,15 @@ def _users(part: str, memory: str, engines: list[Item]) -> list[str]:
 
 def _priced(node: Node, key: str, buffers: list[str], ports: list[str], findings: Findings) -> None:
     """Checks that the cost table has the technology for what the memory is used as."""
-    from archmodel.cost import default_costs  # reads a file
-
-    drams = default_costs().technologies()
+    drams = tuple(name for name in technologies() if name != BUFFER_TECHNOLOGY)
     uses = [((BUFFER_TECHNOLOGY,), f" for {user}") for user in buffers[:1]] + [(drams, f" for {user}") for user in ports[:1]]
-    for known, why in uses or [((BUFFER_TECHNOLOGY, *drams), "")]:
+    for known, why in uses or [(technologies(), "")]:
         if node.value not in known:
-            one = f"one of {', '.join(known)}" if len(known) > 1 else known[0]
-            findings.add(node.place, key, f"found {node.shown()}, expected {one}{why}")
+            findings.add(node.place, key, f"found {node.shown()}, expected {one_of(known)}{why}")
 
 
 def _link(item: str, node: Node, at: str, findings: Findings) -> Link | None:
-    got = _component(node, LINK, ("ends", "bandwidth", "latency"), at, findings)
+    got = _component(node, LINK, at, findings)
     return None if got is None else Link(item, got["ends"], got["bandwidth"], got["latency"], got.get("source", ""))
 
 
@@ -145,12 +125,8 @@ def _engine(item: str, node: Node, at: str, sections: dict[str, list[Item]], fin
     if kind is None:
         return None
     record = engine_records(kind).Params
-    hints = typing.get_type_hints(record)
-    params = {part.name: reader_of(hints[part.name]) for part in dataclasses.fields(record)}
-    needed = [part.name for part in dataclasses.fields(record)
-              if part.default is dataclasses.MISSING and part.default_factory is dataclasses.MISSING]  # fmt: skip
-    port = ("port",) if "port_bytes" in params else ()
-    got = _component(node, {**ENGINE, **params}, ("clock", *port, *needed), at, findings)
+    params = {part.name for part in dataclasses.fields(record)}
+    got = _component(node, engine_keys(kind), at, findings)
     _references(node, at, sections, findings)
     if got is None:
         return None
@@ -171,7 +147,7 @@ def _engine_type(node: Node, at: str, findings: Findings) -> str | None:
         return None
     if "type" not in parts:
         findings.add(node.place, at, f"found no type, expected one of {', '.join(engine_types())}")
-    elif (kind := _value(parts["type"], name, f"{at}.type", findings)) is not None:
+    elif (kind := _value(parts["type"], TYPE, f"{at}.type", findings)) is not None:
         if kind in engine_types():
             return str(kind)
         findings.add(parts["type"].place, f"{at}.type", f"found {kind!r}, expected {choice(kind, engine_types())}")
@@ -192,55 +168,41 @@ def _fits(kind: str, params: Any, buffer: str | None, sections: dict[str, list[I
     resolve = getattr(engine_records(kind), "resolve", None)
     if resolve is None:
         return
-    if buffer is None:
-        raise SpecError("found no buffer, expected the name of a memory")
     for item, node, at in sections["memories"]:
         memory = _memory(item, node, at, Findings()) if item == buffer else None
         if memory is not None:
             resolve(params, memory.size_bytes)
 
 
-def _component(
-    node: Node, readers: dict[str, Reader], needed: Iterable[str], at: str, findings: Findings
-) -> dict[str, Any] | None:
+def _component(node: Node, keys: dict[str, Key], at: str, findings: Findings) -> dict[str, Any] | None:
     """The fields of one component, or None with a finding for each error in it."""
     before = len(findings.lines)
     parts = _mapping(node, at, findings)
     if not isinstance(node.value, dict):
         return None
-    _unknown(parts, readers, at, findings)
-    got = _read(node, parts, readers, needed, at, findings)
+    _unknown(parts, keys, at, findings)
+    got = _read(node, parts, keys, at, findings)
     return got if len(findings.lines) == before else None
 
 
-def _read(node: Node, parts: dict[str, Node], readers: dict[str, Reader], needed: Iterable[str], key: str,
-          findings: Findings) -> dict[str, Any]:  # fmt: skip
+def _read(node: Node, parts: dict[str, Node], keys: dict[str, Key], at: str, findings: Findings) -> dict[str, Any]:
     got = {}
-    for part, reader in readers.items():
+    for part, key in keys.items():
         if part in parts:
-            value = _value(parts[part], reader, _join(key, part), findings)
+            value = _value(parts[part], key, _join(at, part), findings)
             if value is not None:
                 got[part] = value
-    for part in needed:
-        if part not in parts:
-            findings.add(node.place, key, f"found no {part}, expected {_expected(readers[part])}")
+    for part, key in keys.items():
+        if key.needed and part not in parts:
+            findings.add(node.place, at, f"found no {part}, expected {key.form.expected}")
     return got
 
 
-def _expected(reader: Reader) -> str:
-    """What a reader says that it expects."""
+def _value(node: Node, key: Key, at: str, findings: Findings) -> Any:
     try:
-        reader(Node(None, ""))
+        return key.form(node)
     except SpecError as error:
-        return str(error).partition("expected ")[2]
-    return "a value"
-
-
-def _value(node: Node, reader: Reader, key: str, findings: Findings) -> Any:
-    try:
-        return reader(node)
-    except SpecError as error:
-        findings.add(node.place, key, str(error))
+        findings.add(node.place, at, str(error))
         return None
 
 
@@ -303,14 +265,8 @@ def _link_plain(link: Link) -> dict[str, Any]:
 
 def _engine_plain(engine: Engine) -> dict[str, Any]:
     head = _filled(type=engine.type, clock=engine.clock, buffer=engine.buffer, port=engine.port, source=engine.source)
-    params = {part.name: _scalar(getattr(engine.params, part.name)) for part in dataclasses.fields(engine.params)}
+    params = {part.name: plain(getattr(engine.params, part.name)) for part in dataclasses.fields(engine.params)}
     return {**head, "count": engine.count, **{key: value for key, value in params.items() if value is not None}}
-
-
-def _scalar(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_scalar(item) for item in value]
-    return str(value) if isinstance(value, Fraction) else value
 
 
 def _filled(**parts: Any) -> dict[str, Any]:

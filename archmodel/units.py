@@ -13,7 +13,8 @@ from fractions import Fraction
 from archmodel.records.base import SpecError
 from archmodel.records.machine import MAX_BYTES, MAX_BYTES_PER_SECOND, MAX_HZ, MAX_NODE_NM, MAX_PICOSECONDS
 
-_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?)\s*(\S*)")
+_AMOUNT = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?"
+_NUMBER = re.compile(rf"([+-]?{_AMOUNT})\s*(\S*)")
 _LONGEST = 60
 """Characters of a quantity; longer text is no quantity, and might be slow to multiply out."""
 
@@ -80,6 +81,12 @@ def parse(text: str, kind: Quantity) -> int:
     if value.denominator != 1:
         raise SpecError(f"found {_shown(text)}, expected {kind.what} that is a whole number of {kind.base}")
     return value.numerator
+
+
+def pattern_of(kind: Quantity) -> str:
+    """The regular expression of a quantity, for readers that know no units: number and unit, bounds left out."""
+    names = "|".join(re.escape(unit) for unit, _ in kind.units)
+    return rf"^\s*\+?{_AMOUNT}\s*({names})\s*$"
 
 
 def text_of(value: int, kind: Quantity) -> str:

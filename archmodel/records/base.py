@@ -12,13 +12,68 @@ import hashlib
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
 
 class SpecError(ValueError):
     """A user's input is wrong.  The text is one line (or one line per finding) fit to print as it stands."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Within:
+    """The bounds of a field, both included, stated in its type: ``Annotated[int, Within(1, 255)]``."""
+
+    minimum: int
+    maximum: int
+
+    def refusal(self, value: Any) -> str:
+        """What was expected of a value, or nothing when it is right."""
+        if value < self.minimum:
+            return f"at least {self.minimum}"
+        return f"at most {self.maximum}" if value > self.maximum else ""
+
+
+@dataclasses.dataclass(frozen=True)
+class OneOf:
+    """The values of a field, stated in its type: ``Annotated[str, OneOf(("refuse", "wrap"))]``."""
+
+    values: tuple[Any, ...]
+
+    def refusal(self, value: Any) -> str:
+        """What was expected of a value, or nothing when it is right."""
+        return "" if value in self.values else one_of(self.values)
+
+
+def one_of(values: Iterable[Any]) -> str:
+    """``8``, or ``one of ws, is, os``."""
+    names = [str(value) for value in values]
+    return names[0] if len(names) == 1 else f"one of {', '.join(names)}"
+
+
+def check_fields(record: Any, what: str) -> None:
+    """Raises SpecError for a field outside the bounds that its type states."""
+    cls: type = type(record)
+    for name, bounds in _bounded(cls):
+        value = getattr(record, name)
+        for item in value if isinstance(value, tuple) else (value,):
+            if expected := bounds.refusal(item):
+                raise SpecError(f"{what}: {name} is {item}, expected {expected}")
+
+
+def bounds_of(hint: Any) -> Within | OneOf | None:
+    """The bounds in a field's type: its own, or those of a tuple's items."""
+    for part in getattr(hint, "__metadata__", ()):
+        if isinstance(part, Within | OneOf):
+            return part
+    return next((bounds for arg in typing.get_args(hint) if (bounds := bounds_of(arg))), None)
+
+
+@functools.cache
+def _bounded(cls: type[Any]) -> tuple[tuple[str, Within | OneOf], ...]:
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return tuple((name, bounds) for name, hint in hints.items() if (bounds := bounds_of(hint)))
 
 
 _SCALARS = frozenset((int, str, bool, float, type(None)))

@@ -16,15 +16,16 @@ Names of the two operand streams and of the result, whatever the dataflow:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from ..base import SpecError
+from ..base import OneOf, SpecError, Within, check_fields
 from ..program import Layout, pack, unpack
 
 TYPE = "systolic"
 ISA_VERSION = 1
 DATAFLOWS = ("ws", "is", "os")
 MAX_BANK_WORDS = 1 << 18
-MAX_SHARE = 1 << 20
+Share = Annotated[int, Within(1, 1 << 20)]
 OUTPUT_PARAMETER_BYTES = 12
 """Per channel: int32 bias, uint31 multiplier, uint6 shift in a word of its own."""
 
@@ -33,47 +34,39 @@ OUTPUT_PARAMETER_BYTES = 12
 class Params:
     """What a machine's description says of a systolic engine.
 
-    buffering     banks of every buffer: 1, or 2 (double buffering)
+    rows          of processing elements: elements of a word that enters from the left
+    cols          of processing elements: elements of a word that enters from the top
+    dataflows     that the array can switch between: what stays in it is the weight (ws), the input (is), the output (os)
+    act_bits      width of an activation
+    weight_bits   width of a weight
     port_bytes    bytes of one beat of the memory port; divides every buffer word
     outstanding   requests (each one buffer word) in flight at the port
+    buffering     banks of every buffer: 1, or 2 (double buffering)
     buffer_split  shares of the buffer for X, Y, Z and P, in any unit
     program_words instructions that each of the three sequencers holds
     overflow      refuse products so deep that a 32-bit accumulator could overflow, or let it wrap
     """
 
-    rows: int
-    cols: int
-    dataflows: tuple[str, ...] = ("ws",)
-    act_bits: int = 8
-    weight_bits: int = 8
-    port_bytes: int = 16
-    outstanding: int = 16
-    buffering: int = 2
-    buffer_split: tuple[int, int, int, int] = (3, 3, 8, 2)
-    program_words: int = 512
-    overflow: str = "refuse"
+    rows: Annotated[int, Within(2, 256)]
+    cols: Annotated[int, Within(2, 256)]
+    dataflows: tuple[Annotated[str, OneOf(DATAFLOWS)], ...] = ("ws",)
+    act_bits: Annotated[int, OneOf((8,))] = 8
+    weight_bits: Annotated[int, OneOf((4, 8))] = 8
+    port_bytes: Annotated[int, Within(1, 256)] = 16
+    outstanding: Annotated[int, Within(1, 255)] = 16
+    buffering: Annotated[int, Within(1, 2)] = 2
+    buffer_split: tuple[Share, Share, Share, Share] = (3, 3, 8, 2)
+    program_words: Annotated[int, Within(16, 4096)] = 512
+    overflow: Annotated[str, OneOf(("refuse", "wrap"))] = "refuse"
 
     def __post_init__(self) -> None:
-        checks = (
-            (self.rows >= 2 and self.cols >= 2, f"a {self.rows}x{self.cols} array, expected at least 2x2"),
-            (self.rows <= 256 and self.cols <= 256, f"a {self.rows}x{self.cols} array, expected at most 256x256"),
-            (bool(self.dataflows) and set(self.dataflows) <= set(DATAFLOWS),
-             f"dataflows {list(self.dataflows)}, expected some of ws, is, os"),
-            (self.act_bits == 8, f"act_bits {self.act_bits}, expected 8"),
-            (self.weight_bits in (4, 8), f"weight_bits {self.weight_bits}, expected 4 or 8"),
-            (self.buffering in (1, 2), f"buffering {self.buffering}, expected 1 or 2"),
-            (1 <= self.outstanding <= 255, f"outstanding {self.outstanding}, expected 1 to 255"),
-            (16 <= self.program_words <= 4096, f"program_words {self.program_words}, expected 16 to 4096"),
-            (self.overflow in ("refuse", "wrap"), f"overflow {self.overflow!r}, expected refuse or wrap"),
-            (self.port_bytes >= 1, f"port_bytes {self.port_bytes}, expected at least 1"),
-            (len(self.buffer_split) == 4 and all(1 <= share <= MAX_SHARE for share in self.buffer_split),
-             f"buffer_split needs four shares of 1 to {MAX_SHARE}"),
-            (len(set(map(self.x_bits, self.dataflows))) <= 1,
-             "dataflow is beside ws or os needs weight_bits equal to act_bits"),
-        )  # fmt: skip
-        for passed, text in checks:
-            if not passed:
-                raise SpecError(f"systolic engine: {text}")
+        check_fields(self, "systolic engine")
+        if not self.dataflows:
+            raise SpecError("systolic engine: found no dataflow, expected some of ws, is, os")
+        if len(self.buffer_split) != 4:
+            raise SpecError("systolic engine: buffer_split needs four shares")
+        if len(set(map(self.x_bits, self.dataflows))) > 1:
+            raise SpecError("systolic engine: dataflow is beside ws or os needs weight_bits equal to act_bits")
         for bits, lanes, what in self.words():
             if bits * lanes % (8 * self.port_bytes):
                 raise SpecError(f"systolic engine: port_bytes {self.port_bytes} does not divide the {what} word "

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from ..base import SpecError
+from ..base import Within, check_fields
 
 TYPE = "vector"
-MAXIMUM = 1 << 20
-"""Of every parameter."""
+Count = Annotated[int, Within(1, 1 << 20)]
 
 
 @dataclass(frozen=True)
 class Params:
-    """lanes      operations started per cycle
+    """What a machine's description says of a vector engine.
+
+    lanes         operations started per cycle
     lane_bits     width of one operand on the memory port
     port_bytes    bytes the memory port moves per cycle
     exp_cycles    lane cycles of one exponential (and of tanh-like functions built on it)
@@ -21,16 +23,12 @@ class Params:
     pipeline      cycles from an operand to its result
     """
 
-    lanes: int
-    port_bytes: int
-    lane_bits: int = 16
-    exp_cycles: int = 4
-    divide_cycles: int = 4
-    pipeline: int = 8
+    lanes: Count
+    port_bytes: Count
+    lane_bits: Count = 16
+    exp_cycles: Count = 4
+    divide_cycles: Count = 4
+    pipeline: Count = 8
 
     def __post_init__(self) -> None:
-        for name in ("lanes", "port_bytes", "lane_bits", "exp_cycles", "divide_cycles", "pipeline"):
-            value = getattr(self, name)
-            if not 1 <= value <= MAXIMUM:
-                limit = "least 1" if value < 1 else f"most {MAXIMUM}"
-                raise SpecError(f"vector engine: {name} is {value}, expected at {limit}")
+        check_fields(self, "vector engine")

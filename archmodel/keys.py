@@ -1,0 +1,131 @@
+"""Every key of a machine's description: its form, its meaning, whether it is needed.
+
+Reader, JSON Schema, reference page and starter file are all made from these tables.  The keys of an engine are those
+of its type's ``Params``, with the docstring's meanings, so that a new engine type needs no edit here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import typing
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+from archmodel import units
+from archmodel.forms import Amount, Form, Name, Several, Text, Whole, form_of
+from archmodel.records.base import Within
+from archmodel.records.machine import MAX_COUNT, engine_records
+
+BUFFER_TECHNOLOGY = "sram"
+
+
+@dataclasses.dataclass(frozen=True)
+class Key:
+    """``needed`` says whether a description without base must have it; ``default`` is its plain value where it is left out."""
+
+    form: Form
+    meaning: str
+    needed: bool = False
+    default: Any = None
+
+
+def technologies() -> tuple[str, ...]:
+    """What a memory may be made of: all that the cost table knows."""
+    from archmodel.cost import default_costs  # reads a file
+
+    return (BUFFER_TECHNOLOGY, *default_costs().technologies())
+
+
+SOURCE = Key(Text(), "where the figures come from")
+TYPE = Key(Name(), "engine type", needed=True)
+A_MEMORY = Name("the name of a memory")
+TOP = {
+    "base": Key(Text("a file", "preset or file"), "a preset, or a file beside this one, that this description is laid over; null removes"),
+    "name": Key(Name(), "of the machine; the file's name where it is left out"),
+    "source": SOURCE,
+    "node": Key(Amount(units.LENGTH), "process node, to which energies and areas are scaled", needed=True),
+    "clock": Key(Amount(units.FREQUENCY), "short for clocks: {core: ...}"),
+}
+SECTIONS = {
+    "clocks": "a name and a frequency each",
+    "memories": "what engines own as a buffer or reach through a port",
+    "engines": "what computes; the type decides on the keys",
+    "links": "what connects two devices",
+    "devices": "machines within this machine, each a description of its own",
+}
+CLOCK = Key(Amount(units.FREQUENCY), "frequency")
+LINK = {
+    "ends": Key(Several(Name(), 2), "the two devices", needed=True),
+    "bandwidth": Key(Amount(units.BANDWIDTH), "of each direction", needed=True),
+    "latency": Key(Amount(units.TIME), "from one end to the other", needed=True),
+    "source": SOURCE,
+}
+
+
+@cache
+def memory_keys() -> dict[str, Key]:
+    return {
+        "technology": Key(Name(known=technologies()), f"rows of the cost table; {BUFFER_TECHNOLOGY} for a buffer, a DRAM behind a port",
+                          needed=True),
+        "size": Key(Amount(units.BYTES), "bytes that it holds; a buffer's are those of each engine copy", needed=True),
+        "bandwidth": Key(Amount(units.BANDWIDTH), "shared by all ports to it; needed behind a port"),
+        "latency": Key(Amount(units.TIME), "from a request to its first beat", default=units.text_of(0, units.TIME)),
+        "source": SOURCE,
+    }  # fmt: skip
+
+
+def engine_keys(kind: str) -> dict[str, Key]:
+    """The keys of an engine of type ``kind``: those of all engines, then those of its ``Params``."""
+    module = engine_records(kind)
+    params = _param_keys(module.Params)
+    return {
+        "type": TYPE,
+        "clock": Key(Name(), "the clock it runs on", needed=True),
+        "buffer": Key(A_MEMORY, "the on-chip memory that each copy owns", needed=hasattr(module, "resolve")),
+        "port": Key(A_MEMORY, "the memory behind its port, shared by all copies", needed="port_bytes" in params),
+        "count": Key(Whole(Within(1, MAX_COUNT)), "identical copies", default=1),
+        "source": SOURCE,
+        **params,
+    }
+
+
+def _param_keys(record: Any) -> dict[str, Key]:
+    hints, said = typing.get_type_hints(record, include_extras=True), meanings(record)
+    return {part.name: Key(form_of(hints[part.name]), said.get(part.name, ""), _has_no_default(part), _default(part))
+            for part in dataclasses.fields(record)}  # fmt: skip
+
+
+def _has_no_default(part: dataclasses.Field[Any]) -> bool:
+    return part.default is dataclasses.MISSING and part.default_factory is dataclasses.MISSING
+
+
+def _default(part: dataclasses.Field[Any]) -> Any:
+    factory = part.default_factory
+    value = factory() if factory is not dataclasses.MISSING else part.default
+    return None if value is dataclasses.MISSING else plain(value)
+
+
+def meanings(record: Any) -> dict[str, str]:
+    """What a record's docstring says of its fields, one a line: ``name   meaning``, longer ones go on further in."""
+    names = {part.name for part in dataclasses.fields(record)}
+    found: dict[str, str] = {}
+    current = ""
+    for line in inspect.cleandoc(record.__doc__ or "").splitlines():
+        first, _, rest = line.strip().partition(" ")
+        if first in names and not line.startswith(" "):
+            current = first
+            found[first] = rest.strip()
+        elif current and line.startswith("  "):
+            found[current] += f" {line.strip()}"
+        else:
+            current = ""
+    return found
+
+
+def plain(value: Any) -> Any:
+    """A parameter's value as YAML and JSON have it."""
+    if isinstance(value, tuple):
+        return [plain(item) for item in value]
+    return str(value) if isinstance(value, Fraction) else value
