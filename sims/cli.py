@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from archmodel import __version__
@@ -20,6 +21,7 @@ VERBS = {
     "map": ("mapping", "the best mapping of every operator, with its certificate"),
     "sim": ("sim", "generate the machine's array, run it in Verilator, compare with the cycle model"),
     "list": ("listing", "the models and machines that have a name"),
+    "machine schema": ("machine_schema", "the JSON Schema of a machine's description, for completion in an editor"),
 }
 BAD_INPUT = 2
 
@@ -49,39 +51,69 @@ def _dispatch(words: list[str]) -> int:
     if words[0] in ("-V", "--version"):
         print(f"archmodel {__version__}")
         return 0
-    if words[0] not in VERBS:
-        from .commands.parser import close_to
-
-        what = "option" if words[0].startswith("-") else "verb"
-        raise SpecError(f"archmodel: no {what} {words[0]!r}; {close_to(words[0], tuple(VERBS))}")
-    file, text = VERBS[words[0]]
-    verb = import_module(f".commands.{file}", __package__)
-    parser = _parser(words[0], text)
-    verb.add_arguments(parser)
+    if words[1:] in (["-h"], ["--help"]) and words[0] not in VERBS and _family(words[0]):
+        sys.stdout.write(_lines(_family(words[0])) + f"\n\narchmodel {words[0]} VERB --help says more.\n")
+        return 0
+    verb = _verb(words)
+    parser = parser_of(verb)
     if "-h" in words or "--help" in words:
         sys.stdout.write(parser.format_help())
         return 0
-    given = parser.read(words[1:])
+    given = parser.read(words[len(verb.split()) :])
     given.command = shlex.join(["archmodel", *words])
-    code: int = verb.execute(given)
+    code: int = _module(verb).execute(given)
     sys.stdout.flush()
     return code
 
 
-def _parser(verb: str, text: str) -> Parser:
+def _verb(words: list[str]) -> str:
+    """The verb that a command line begins with, of one word or two.  Raises SpecError naming the closest."""
+    one, two = words[0], " ".join(words[:2])
+    if one in VERBS or two in VERBS:
+        return one if one in VERBS else two
+    from .commands.parser import close_to
+
+    family = _family(one)
+    if not family:
+        what = "option" if one.startswith("-") else "verb"
+        raise SpecError(f"archmodel: no {what} {one!r}; {close_to(one, tuple(dict.fromkeys(name.split()[0] for name in VERBS)))}")
+    seconds = [name.split()[1] for name in family]
+    if len(words) == 1:
+        raise SpecError(f"archmodel {one}: found no verb, expected one of {', '.join(seconds)}; see archmodel {one} --help")
+    raise SpecError(f"archmodel {one}: no verb {words[1]!r}; {close_to(words[1], seconds)}")
+
+
+def _family(word: str) -> list[str]:
+    """The verbs of two words that begin with ``word``."""
+    return [name for name in VERBS if name.startswith(f"{word} ")]
+
+
+def _lines(verbs: Sequence[str]) -> str:
+    wide = max(map(len, verbs))
+    return "\n".join(f"  {name:{wide}}  {VERBS[name][1]}" for name in verbs)
+
+
+def _module(verb: str) -> ModuleType:
+    return import_module(f".commands.{VERBS[verb][0]}", __package__)
+
+
+def parser_of(verb: str) -> Parser:
+    """The reader of a verb's options."""
     from argparse import RawDescriptionHelpFormatter
 
     from .commands.parser import Parser
 
-    return Parser(prog=f"archmodel {verb}", description=text[0].upper() + text[1:] + ".", allow_abbrev=False,
-                formatter_class=RawDescriptionHelpFormatter)  # fmt: skip
+    text = VERBS[verb][1]
+    parser = Parser(prog=f"archmodel {verb}", description=text[0].upper() + text[1:] + ".", allow_abbrev=False,
+                    formatter_class=RawDescriptionHelpFormatter)  # fmt: skip
+    _module(verb).add_arguments(parser)
+    return parser
 
 
 def overview() -> str:
     """What ``archmodel --help`` prints."""
-    verbs = "\n".join(f"  {name:5} {text}" for name, (_, text) in VERBS.items())
     return (f"archmodel {__version__}: how fast a machine runs a model, and hardware that confirms it\n\n"
-            f"usage: archmodel VERB ... [--json]\n\n{verbs}\n\n"
+            f"usage: archmodel VERB ... [--json]\n\n{_lines(tuple(VERBS))}\n\n"
             "archmodel VERB --help says more.  Try: archmodel run llama-3.1-8b cloud --batch 16 --context 4096\n"
             "Exit codes: 0 done, 1 model and hardware differ, 2 bad input or interrupted.\n")  # fmt: skip
 
