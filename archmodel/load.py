@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from archmodel.located import Findings, Node
+from archmodel.located import Findings, Node, one_line
 from archmodel.records.base import SpecError, from_plain, to_plain
 from archmodel.records.machine import Machine
 from archmodel.schema import SECTIONS, build, choice, plain_of
@@ -18,6 +18,8 @@ PRESETS = Path(__file__).parent / "presets"
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
 MAX_NODES = 50_000
+LONGEST_NUMBER = 100
+"""Characters; longer ones take long to work out."""
 
 
 def list_machines() -> tuple[str, ...]:
@@ -54,6 +56,15 @@ def record_to_yaml(record: Any) -> str:
 def record_from_yaml(cls: Any, text: str) -> Any:
     """The record of type ``cls`` that ``record_to_yaml`` printed.  Raises SpecError."""
     return from_plain(cls, plain_from_yaml(text, f"<{getattr(cls, '__name__', 'record')}>"))
+
+
+def load_record(cls: Any, path: str | Path) -> Any:
+    """The record of type ``cls`` in a file that ``record_to_yaml`` printed.  Raises SpecError, which names the file."""
+    plain = read_yaml(path)
+    try:
+        return from_plain(cls, plain)
+    except SpecError as error:
+        raise SpecError(f"{path}: {error}") from error
 
 
 def read_yaml(path: str | Path) -> Any:
@@ -93,7 +104,10 @@ def _find(name: str, folder: Path) -> Path | None:
     if name in list_machines():
         return PRESETS / f"{name}.yaml"
     path = folder / name
-    return path if path.is_file() else None
+    try:
+        return path if path.is_file() else None
+    except OSError:  # a name too long for the system, a folder that may not be searched
+        return None
 
 
 def _no_machine(name: str) -> str:
@@ -185,7 +199,7 @@ def _retyped(lower: dict[str, Node], upper: dict[str, Node]) -> bool:
 def _set_layer(tree: Node, option: str, findings: Findings) -> Node:
     """A tree with the one value of ``PATH=VALUE``, located at the option itself."""
     path, equals, value = option.partition("=")
-    keys, place = path.strip().split("."), f"--set {option}"
+    keys, place = path.strip().split("."), f"--set {one_line(option)}"
     nothing = Node({}, place, place)
     if not equals or not all(keys):
         findings.add(place, "", "expected PATH=VALUE, such as engines.array.rows=32")
@@ -330,11 +344,17 @@ def _plain(node: Node) -> Any:
 
 
 def _resolved_scalar(text: str) -> Any:
-    """Plain text as YAML 1.1 reads it: a bool, int, float or, dates included, text."""
+    """Plain text as YAML 1.1 reads it: a bool, int, float or, dates, ``0x_`` and very long numbers included, text."""
     import yaml
+
+    if len(text) > LONGEST_NUMBER:
+        return text
 
     loader: Any = yaml.SafeLoader("")
     tag = loader.resolve(yaml.ScalarNode, text, (True, False))
     if tag.rpartition(":")[2] not in ("bool", "int", "float"):
         return text
-    return loader.construct_object(yaml.ScalarNode(tag, text))
+    try:
+        return loader.construct_object(yaml.ScalarNode(tag, text))
+    except ValueError:
+        return text

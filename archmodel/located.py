@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from archmodel.records.base import SpecError
 
+MOST_FINDINGS = 100
+"""Findings that an error lists; of more it says how many."""
+
 
 @dataclass
 class Node:
@@ -38,9 +41,19 @@ class Findings:
     broken: bool = False
 
     def add(self, place: str, key: str, text: str) -> None:
-        self.lines.append(": ".join(part for part in (place, key, " ".join(text.split())) if part))
+        self.lines.append(": ".join(part for part in (place, one_line(key), " ".join(text.split())) if part))
 
     def stop(self) -> None:
-        """Raises SpecError with every line, if there is any."""
-        if self.lines:
-            raise SpecError("\n".join(dict.fromkeys(self.lines)))
+        """Raises SpecError with every line, if there is any; of very many, the first with the number of the others."""
+        lines = list(dict.fromkeys(self.lines))
+        if len(lines) > MOST_FINDINGS:
+            where = lines[MOST_FINDINGS].partition(": ")[0]
+            lines[MOST_FINDINGS:] = [f"{where}: found {len(lines) - MOST_FINDINGS} more errors from here on, expected none"]
+        if lines:
+            raise SpecError("\n".join(lines))
+
+
+def one_line(text: str) -> str:
+    """A user's text on one line, cut where it grows long."""
+    line = " ".join(text.split())
+    return line if len(line) <= 200 else f"{line[:197]}..."

@@ -59,6 +59,60 @@ def test_is_refused_in_one_line(text: str, message: str) -> None:
     assert found == message
 
 
+def test_what_a_terminal_would_obey_is_escaped() -> None:
+    assert error_of('{"\\e[31mred\\n\\u202e": 1, node: 16 nm}') == (
+        "<m>:1:2: \\x1b[31mred \\u202e: found an unknown key, expected one of "
+        "base, name, source, node, clock, clocks, memories, engines, links, devices"
+    )
+
+
+def test_a_long_key_is_cut() -> None:
+    found = error_of(f"node: 16 nm\n? {'k' * 100_000}\n: 1\n")
+    assert found.startswith(f"<m>:2:3: {'k' * 197}...: found an unknown key, expected one of base, ")
+
+
+def test_a_long_line_of_an_error_loses_its_middle() -> None:
+    text = str(SpecError(f"found {'x' * 5000}, expected less\nsecond line"))
+    assert text.startswith("found xxx")
+    assert text.endswith("xxx, expected less\nsecond line")
+    assert len(text.split("\n")[0]) == 999
+
+
+def test_very_many_findings_are_counted() -> None:
+    lines = error_of("node: 16 nm\n" + "".join(f"k{i}: 1\n" for i in range(20_000))).split("\n")
+    assert len(lines) == 101
+    assert lines[0].startswith("<m>:2:1: k0: found an unknown key")
+    assert lines[-1] == "<m>:102:1: found 19900 more errors from here on, expected none"
+
+
+def test_a_base_whose_name_no_system_takes() -> None:
+    found = error_of(f"base: {'b' * 300}\n")
+    assert found.startswith("<m>:1:7: base: found 'bbb")
+    assert ", which is neither a preset nor a file, expected a file or one of " in found
+
+
+@pytest.mark.parametrize("option", ["na\nme\x1b=\x07", f"{'n' * 5000}=\x07"])
+def test_an_option_is_shown_on_one_short_line(option: str) -> None:
+    with pytest.raises(SpecError) as error:
+        load.load_machine("edge-npu", [option])
+    found = str(error.value)
+    assert found.startswith(("--set na me\\x1b=\\x07: not YAML: ", f"--set {'n' * 197}...: not YAML: "))
+    assert found.endswith("found a character that text may not hold at offset 0")
+
+
+@pytest.mark.parametrize("text", ["0x_", "0b_", "9" * 5000, ":".join(["59"] * 100_000)])
+def test_what_only_looks_like_a_number_is_text(text: str) -> None:
+    assert load.plain_from_yaml(f"a: {text}") == {"a": text}
+
+
+def test_a_record_that_does_not_fit_names_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "clock.yaml"
+    path.write_text("name: core\nhz: fast\n")
+    with pytest.raises(SpecError) as error:
+        load.load_record(Clock, path)
+    assert str(error.value) == f"{path}: not a Clock record: hz: expected int, found 'fast'"
+
+
 def test_a_bomb_of_aliases() -> None:
     lines = ["a0: &a0 [x, x]", *(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 60))]
     assert error_of("\n".join(lines)) == "<m>:1:5: found an anchor or alias, expected plain YAML"

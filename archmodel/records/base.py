@@ -16,9 +16,25 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
+LONGEST_LINE = 1000
+"""Characters of one line of an error; a longer one loses its middle."""
+
 
 class SpecError(ValueError):
-    """A user's input is wrong.  The text is one line (or one line per finding) fit to print as it stands."""
+    """A user's input is wrong.  The text is one line (or one line per finding) fit to print as it stands.
+
+    It may quote what nobody wrote, so characters that a terminal would obey are escaped and long lines are cut.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__("\n".join(_fit(line) for line in text.split("\n")))
+
+
+def _fit(line: str) -> str:
+    if not line.isprintable():
+        line = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
+    half = LONGEST_LINE // 2 - 3
+    return line if len(line) <= LONGEST_LINE else f"{line[:half]} ... {line[-half:]}"
 
 
 @dataclasses.dataclass(frozen=True)

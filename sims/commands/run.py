@@ -80,11 +80,10 @@ def _check(given: argparse.Namespace) -> None:
 
 def _mapping(given: argparse.Namespace, graph: Graph, machine: Machine) -> Mapping | None:
     if given.mapping is not None:
-        from archmodel.load import read_yaml
-        from archmodel.records.base import from_plain
+        from archmodel.load import load_record
         from archmodel.records.mapping import Mapping
 
-        found: Mapping = from_plain(Mapping, read_yaml(given.mapping))
+        found: Mapping = load_record(Mapping, given.mapping)
         return found
     if given.fidelity == "bound":
         return None

@@ -1,0 +1,1 @@
+"""Untrusted input: files that nobody wrote, given to every reader.  ``python -m sims.fuzz`` runs it."""

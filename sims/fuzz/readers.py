@@ -1,0 +1,213 @@
+"""The table of readers.  A new one is one entry: real files, how they are read, what is done with what was read."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from archmodel.load import (
+    PRESETS,
+    load_machine,
+    load_record,
+    machine_from_yaml,
+    machine_to_yaml,
+    read_yaml,
+    record_to_yaml,
+)
+from archmodel.records.base import SpecError
+from archmodel.records.graph import Graph
+from archmodel.records.machine import Machine
+from archmodel.records.mapping import Mapping
+from archmodel.records.program import Program, from_bytes, to_bytes
+from archmodel.workload.config import read_config
+from archmodel.workload.families import FAMILIES
+from archmodel.workload.model import Model
+
+from .mutation import Source, json_text
+from .trial import Reader
+
+CONFIGS = Path(__file__).resolve().parents[2] / "tests" / "workload" / "configs"
+"""Published configs; an installed package has none, and does with the families' own keys."""
+GEMM = (5, 40, 72)
+"""m, n, k of the product that every accepted machine prices: ragged on every array."""
+PROGRAM_COMMANDS = 2000
+"""A Program that has no more is executed; it may loop 2**128 times, and then it is only checked."""
+LOCATED = r".*:\d+:\d+: |.*: (?:cannot be read|found a (?:file above|byte that)|not YAML: found a (?:character|lone))"
+"""file:line:column, or a finding about a file as a whole."""
+AFTER_BASE = "base: edge-npu\n{}\n"
+
+
+def _json(text: str) -> Source:
+    return Source(text.encode(), json.loads(text))
+
+
+# --- config.json ----------------------------------------------------------------------------------------------------
+
+
+@cache
+def _config_sources() -> tuple[Source, ...]:
+    found = [_json(path.read_text(encoding="utf-8")) for path in sorted(CONFIGS.glob("*.json"))]
+    for name, family in FAMILIES.items():
+        keys = {key: family.defaults.get(field, 8) for field, key in family.keys.items()}
+        found.append(_json(json.dumps({"model_type": name, **keys}, indent=1, default=str)))
+    return tuple(found)
+
+
+def _use_model(model: Model) -> None:
+    model.totals()
+    if model.patch:
+        model.prefill()
+    elif model.encoder:
+        model.prefill(16)
+    else:
+        model.decode(1, 64)
+
+
+# --- Machines, graphs, mappings -------------------------------------------------------------------------------------
+
+
+@cache
+def _machine_sources() -> tuple[Source, ...]:
+    presets = [Source(path.read_bytes(), read_yaml(path)) for path in sorted(PRESETS.glob("*.yaml"))]
+    short = ("clock: 800 MHz\nengines: {array: {rows: 32, cols: 32}}", "name: x\nmemories: {dram: {bandwidth: 8 GB/s, size: 8 GiB}}",
+             "engines: {vector: null}\ndevices: {left: {base: cloud}, right: {base: ecp5-tiny}}\n"
+             "links: {l: {ends: [left, right], bandwidth: 1 GB/s, latency: 1 us}}")  # fmt: skip
+    return (*presets, *(Source(AFTER_BASE.format(text).encode(), {"base": "edge-npu"}) for text in short))
+
+
+def _use_machine(machine: Machine) -> None:
+    """A product and a softmax on it, and the description that it prints."""
+    from archmodel import evaluate, search
+    from archmodel.workload.gemm import gemm_graph
+
+    if machine_from_yaml(machine_to_yaml(machine), machine.name) != machine:
+        raise AssertionError("the machine doesn't read back what it prints")
+    graph = gemm_graph(*GEMM)
+    evaluate(graph, search(graph, machine), machine)
+
+
+@cache
+def _work() -> tuple[Graph, Machine, Mapping]:
+    """A product on the edge preset, and its mapping."""
+    from archmodel import search
+    from archmodel.workload.gemm import gemm_graph
+
+    graph, machine = gemm_graph(*GEMM), load_machine("edge-npu")
+    return graph, machine, search(graph, machine)
+
+
+@cache
+def _model_work() -> tuple[Graph, Machine, Mapping]:
+    """A decode step of a small model, for its graph and the trees of its mapping."""
+    from archmodel import load_model, search
+
+    graph, machine = load_model("opt-1.3b").decode(1, 8), load_machine("cloud")
+    return graph, machine, search(graph, machine)
+
+
+def _records(*records: Any) -> tuple[Source, ...]:
+    from archmodel.load import plain_from_yaml
+
+    return tuple(Source(text.encode(), plain_from_yaml(text)) for text in map(record_to_yaml, records))
+
+
+@cache
+def _graph_sources() -> tuple[Source, ...]:
+    return _records(_work()[0], _work()[0], _work()[0], _model_work()[0])
+
+
+@cache
+def _mapping_sources() -> tuple[Source, ...]:
+    return _records(_work()[2], _work()[2], _work()[2], _model_work()[2])
+
+
+def _use_graph(graph: Graph) -> None:
+    from archmodel import evaluate, search
+
+    machine = load_machine("edge-npu")
+    evaluate(graph, search(graph, machine), machine)
+
+
+def _use_mapping(mapping: Mapping) -> None:
+    from archmodel import evaluate, lower
+
+    graph, machine, _ = _work() if mapping.graph == _work()[0].name else _model_work()
+    evaluate(graph, mapping, machine)
+    if mapping.graph == _work()[0].name:
+        lower(graph, mapping, machine, "gemm")
+
+
+def _set(path: Path) -> Machine:
+    return load_machine("edge-npu", [path.read_bytes()[:100_000].decode("utf-8", "surrogateescape")])
+
+
+@cache
+def _set_sources() -> tuple[Source, ...]:
+    options = ("engines.array.rows=32", "clock=800 MHz", "memories.dram={size: 1 GiB, bandwidth: 1 GB/s}", "engines.vector=null", "name=x")
+    return tuple(Source(option.encode()) for option in options)
+
+
+# --- Programs -------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _program_sources() -> tuple[Source, ...]:
+    from archmodel import lower
+
+    graph, machine, mapping = _work()
+    return (Source(to_bytes(lower(graph, mapping, machine, "gemm"))),)
+
+
+def _program(path: Path) -> Program:
+    try:
+        return from_bytes(path.read_bytes())
+    except SpecError as error:
+        raise SpecError(f"{path}: {error}") from error
+
+
+def _use_program(program: Program) -> None:
+    """As the cycle model does: checked for its hardware, and executed where that is soon done."""
+    from archmodel.engines.systolic import run
+    from archmodel.engines.systolic.cycle import accepts
+    from archmodel.engines.systolic.rows import hardware_of
+    from archmodel.memory.port import port_of
+
+    _, machine, _ = _work()
+    engine = machine.engine("array")
+    hardware = hardware_of(machine, engine)
+    accepts(program, hardware)
+    if _commands(program) <= PROGRAM_COMMANDS:
+        run(program, hardware, port_of(machine, engine))
+
+
+def _commands(program: Program) -> int:
+    """Instructions that an accepted Program executes, loops counted out."""
+    from archmodel.engines.systolic.cycle import decoded
+
+    total = 0
+    for stream in program.streams:
+        trips = [1]
+        for name, fields in decoded(stream):
+            total += trips[-1]
+            if name == "loop":
+                trips.append(trips[-1] * fields["count"])
+            elif name == "end":
+                trips.pop()
+            elif name == "halt":
+                break
+    return total
+
+
+YAML = (json_text, json_text, json_text, record_to_yaml)
+"""Flow style is quick to write; the last prints block style."""
+IN_FILE = r".*\.(?:json|yaml|bin)(?::\d+:\d+)?: "
+READERS: dict[str, Reader] = {
+    "config": Reader("config.json", _config_sources, read_config, IN_FILE, _use_model, (json_text,)),
+    "machine": Reader("machine.yaml", _machine_sources, load_machine, LOCATED, _use_machine, YAML),
+    "set": Reader("set.txt", _set_sources, _set, "--set |archmodel/presets/edge-npu.yaml:", _use_machine),
+    "graph": Reader("graph.yaml", _graph_sources, lambda path: load_record(Graph, path), IN_FILE, _use_graph, YAML),
+    "mapping": Reader("mapping.yaml", _mapping_sources, lambda path: load_record(Mapping, path), IN_FILE, _use_mapping, YAML),
+    "program": Reader("program.bin", _program_sources, _program, IN_FILE, _use_program),
+}
