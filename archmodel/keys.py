@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
+import re
 import typing
 from fractions import Fraction
 from functools import cache
@@ -18,6 +20,8 @@ from archmodel.forms import Amount, Form, Name, Several, Text, Whole, form_of
 from archmodel.records.base import Within
 from archmodel.records.machine import MAX_COUNT, engine_records
 
+_PLAIN = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_ ./-]*(?<! )")
+"""Text that YAML needs no quotes for."""
 BUFFER_TECHNOLOGY = "sram"
 
 
@@ -42,7 +46,7 @@ SOURCE = Key(Text(), "where the figures come from")
 TYPE = Key(Name(), "engine type", needed=True)
 A_MEMORY = Name("the name of a memory")
 TOP = {
-    "base": Key(Text("a file", "preset or file"), "a preset, or a file beside this one, that this description is laid over; null removes"),
+    "base": Key(Text("a file", "preset or file"), "a preset or file that this is laid over; null removes what it has"),
     "name": Key(Name(), "of the machine; the file's name where it is left out"),
     "source": SOURCE,
     "node": Key(Amount(units.LENGTH), "process node, to which energies and areas are scaled", needed=True),
@@ -67,9 +71,9 @@ LINK = {
 @cache
 def memory_keys() -> dict[str, Key]:
     return {
-        "technology": Key(Name(known=technologies()), f"rows of the cost table; {BUFFER_TECHNOLOGY} for a buffer, a DRAM behind a port",
+        "technology": Key(Name(known=technologies()), f"what it costs: {BUFFER_TECHNOLOGY} for a buffer, a DRAM behind a port",
                           needed=True),
-        "size": Key(Amount(units.BYTES), "bytes that it holds; a buffer's are those of each engine copy", needed=True),
+        "size": Key(Amount(units.BYTES), "what it holds; of a buffer, in each copy of its engine", needed=True),
         "bandwidth": Key(Amount(units.BANDWIDTH), "shared by all ports to it; needed behind a port"),
         "latency": Key(Amount(units.TIME), "from a request to its first beat", default=units.text_of(0, units.TIME)),
         "source": SOURCE,
@@ -129,3 +133,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [plain(item) for item in value]
     return str(value) if isinstance(value, Fraction) else value
+
+
+def inline(value: Any) -> str:
+    """A plain value as YAML on one line."""
+    if isinstance(value, list):
+        return f"[{', '.join(inline(item) for item in value)}]"
+    if isinstance(value, str) and not _PLAIN.fullmatch(value):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -32,6 +32,11 @@ def load_machine(name_or_path: str | Path, sets: Iterable[str] = ()) -> Machine:
 
     Raises SpecError: one line per finding, ``file:line:column: key: found ..., expected ...``.
     """
+    return load_located(name_or_path, sets)[0]
+
+
+def load_located(name_or_path: str | Path, sets: Iterable[str] = ()) -> tuple[Machine, Node]:
+    """The machine, and the tree it was read from, bases and overrides merged, in which every value knows its place."""
     path = _find(str(name_or_path), Path())
     if path is None:
         raise SpecError(_no_machine(str(name_or_path)))
@@ -40,7 +45,7 @@ def load_machine(name_or_path: str | Path, sets: Iterable[str] = ()) -> Machine:
 
 def machine_from_yaml(text: str, name: str = "machine", sets: Iterable[str] = ()) -> Machine:
     """The machine that a text describes; ``base:`` is relative to the working directory.  Raises as load_machine."""
-    return _machine(text, f"<{name}>", None, name, sets)
+    return _machine(text, f"<{name}>", None, name, sets)[0]
 
 
 def machine_to_yaml(machine: Machine) -> str:
@@ -86,7 +91,7 @@ def _dump(data: Any) -> str:
     return yaml.safe_dump(data, sort_keys=False, width=120)
 
 
-def _machine(text: str, shown: str, path: Path | None, name: str, sets: Iterable[str]) -> Machine:
+def _machine(text: str, shown: str, path: Path | None, name: str, sets: Iterable[str]) -> tuple[Machine, Node]:
     findings = Findings()
     tree = _parse(text, shown, findings)
     tree = _resolved(tree, path.parent if path else Path(), (path,) if path else (), findings)
@@ -97,7 +102,7 @@ def _machine(text: str, shown: str, path: Path | None, name: str, sets: Iterable
     machine = build(tree, name, findings)
     findings.stop()
     assert machine is not None, "a machine without findings"
-    return machine
+    return machine, tree
 
 
 def _find(name: str, folder: Path) -> Path | None:

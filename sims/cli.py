@@ -21,6 +21,9 @@ VERBS = {
     "map": ("mapping", "the best mapping of every operator, with its certificate"),
     "sim": ("sim", "generate the machine's array, run it in Verilator, compare with the cycle model"),
     "list": ("listing", "the models and machines that have a name"),
+    "machine init": ("machine_init", "a commented description of a machine, to begin one's own from"),
+    "machine show": ("machine_show", "a machine fully resolved, each value with where it was written"),
+    "machine check": ("machine_check", "machines validated, all findings at once, with what is probably not meant"),
     "machine schema": ("machine_schema", "the JSON Schema of a machine's description, for completion in an editor"),
 }
 BAD_INPUT = 2

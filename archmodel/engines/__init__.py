@@ -14,6 +14,8 @@ An engine type is one file (or package) ``archmodel/engines/<type>.py`` beside i
 
 It may have ``program(graph, einsum, tree, machine, engine, layouts) -> Program``, if it executes programs,
 ``relayouts(graph, einsum, tree, engine) -> tuple[str, ...]``, the tensors whose layout must change for a tree,
+``derived(machine, engine) -> tuple[Derived, ...]``, what follows from its parameters,
+``remarks(machine, engine) -> tuple[str, ...]``, what is allowed in them and yet slow,
 and may have ``relayout(work, einsum, tensor) -> OpResult``, if it can turn lanes and words of a tensor around, and
 ``relayout_cycles(machine, engine, elements, bits) -> int`` to go with it; and
 ``static(machine, engine, costs) -> tuple[tuple[str, Figure], ...]``, (cause, watts) that one copy draws whatever it does.
@@ -43,6 +45,15 @@ class Work:
     engine: Engine
     fidelity: str
     costs: Costs
+
+
+@dataclass(frozen=True)
+class Derived:
+    """What follows from an engine's parameters: whole amounts, each with its unit, and the rule they come from."""
+
+    name: str
+    amounts: tuple[tuple[int, str], ...]
+    rule: str
 
 
 def engine_module(engine: Engine) -> Any:

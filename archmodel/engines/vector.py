@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archmodel.cost import Costs
-from archmodel.engines import Work
+from archmodel.engines import Derived, Work
 from archmodel.memory.port import Port, port_of
 from archmodel.records.base import SpecError
 from archmodel.records.engines.vector import Params
@@ -37,6 +37,12 @@ class Stream:
     compute: int
     read: int
     write: int
+
+
+def derived(machine: Machine, engine: Engine) -> tuple[Derived, ...]:
+    """What follows from the parameters: operations a second."""
+    peak = engine.params.lanes * engine.count * machine.clock_hz(engine.clock)
+    return (Derived("peak", ((peak, "op/s"),), "lanes x count x clock"),)
 
 
 def lane_cycles(einsum: Einsum, params: Params) -> int:

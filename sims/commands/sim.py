@@ -12,7 +12,7 @@ from archmodel.records.base import SpecError
 
 from .output import check_writable, deliver, dump, wants_json
 from .parser import Parser, integer, integers
-from .work import add_machine, add_output, machine_of
+from .work import MACHINE, add_machine, add_output, machine_of
 
 if TYPE_CHECKING:
     from ..cosim.jobs import Job
@@ -32,7 +32,7 @@ EXAMPLES = """examples:
 
 def add_arguments(parser: Parser) -> None:
     parser.epilog = EXAMPLES
-    parser.add_argument("machine", metavar="MACHINE", help="a machine of `list machines` or a YAML file")
+    parser.add_argument("machine", metavar="MACHINE", help=MACHINE)
     what = parser.add_argument_group("what runs")
     what.add_argument("--programs", type=integer(0), metavar="N",
                       help="random Programs, every second one at a port that stalls (default 100)")  # fmt: skip

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 TOKENS, CONTEXT = 2048, 2048
 """Length of a prompt and of a context where none is given."""
+MACHINE = "a machine of `list machines` or a YAML file"
 MODEL_OPTIONS = ("stage", "batch", "context", "tokens", "chunk", "decodes", "routing")
 
 
 def add_work(parser: Parser) -> None:
     """MODEL, or --gemm in its place, and the stage."""
     parser.add_argument("names", nargs="*", metavar="MODEL MACHINE",
-                        help="a model of `list models` or a config.json; a machine of `list machines` or a YAML file")  # fmt: skip
+                        help=f"a model of `list models` or a config.json; {MACHINE}")  # fmt: skip
     work = parser.add_argument_group("what runs")
     work.add_argument("--stage", type=one_of("prefill", "decode", "mixed"), metavar="S",
                       help="prefill, decode, mixed; default mixed with --chunk, --decodes; prefill with --tokens; else decode")  # fmt: skip

@@ -2,6 +2,7 @@
 
 from .closed_form import Cost, price
 from .cycle import run
+from .derived import derived, remarks
 from .lower import Bases, lower
 from .program import program
 from .rows import area, evaluate, hardware_of, ideal_cycles, supports
@@ -11,6 +12,6 @@ from .tree import relayouts
 TYPE = "systolic"
 
 __all__ = [
-    "TYPE", "Bases", "Cost", "Tiling", "area", "evaluate", "hardware_of", "ideal_cycles", "lower", "price", "program",
-    "relayouts", "run", "supports",
+    "TYPE", "Bases", "Cost", "Tiling", "area", "derived", "evaluate", "hardware_of", "ideal_cycles", "lower", "price", "program",
+    "relayouts", "remarks", "run", "supports",
 ]  # fmt: skip

@@ -25,6 +25,7 @@ TYPE = "systolic"
 ISA_VERSION = 1
 DATAFLOWS = ("ws", "is", "os")
 MAX_BANK_WORDS = 1 << 18
+MAX_OUTSTANDING = 255
 Share = Annotated[int, Within(1, 1 << 20)]
 OUTPUT_PARAMETER_BYTES = 12
 """Per channel: int32 bias, uint31 multiplier, uint6 shift in a word of its own."""
@@ -53,7 +54,7 @@ class Params:
     act_bits: Annotated[int, OneOf((8,))] = 8
     weight_bits: Annotated[int, OneOf((4, 8))] = 8
     port_bytes: Annotated[int, Within(1, 256)] = 16
-    outstanding: Annotated[int, Within(1, 255)] = 16
+    outstanding: Annotated[int, Within(1, MAX_OUTSTANDING)] = 16
     buffering: Annotated[int, Within(1, 2)] = 2
     buffer_split: tuple[Share, Share, Share, Share] = (3, 3, 8, 2)
     program_words: Annotated[int, Within(16, 4096)] = 512
