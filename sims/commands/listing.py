@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: Parser) -> None:
-    parser.add_argument("what", type=one_of("models", "machines"), metavar="models|machines")
+    parser.add_argument("what", type=one_of("models", "machines"), metavar="models|machines", help="which list")
     add_output(parser, "write the list there; a name that ends in .json gets JSON")
 
 
