@@ -142,8 +142,8 @@ def test_the_table_says_what_the_json_says(capsys: pytest.CaptureFixture[str]) -
     groups = {(op["group"], op["engine"]) for op in plain["ops"]}
     body = out.split("-" * 60)[1]
     assert len([line for line in body.splitlines() if line.strip("- ")]) == len(groups)
-    for line in ("to the first token", "tokens/s", "times the roofline's", "tokens/J (scaled; bounds unknown)", "mm2 of 7 nm (scaled;",
-                 "proved best in ", plain["record_hash"][:16]):  # fmt: skip
+    for line in ("to the first token", "tokens/s", "times the roofline's", "tokens/J (extrapolated; from ",
+                 "mm2 of 7 nm (extrapolated; from ", "proved best in ", plain["record_hash"][:16]):  # fmt: skip
         assert line in " ".join(out.split())
 
 
