@@ -66,6 +66,19 @@ class Buffer(wiring.Component):
         return pointer
 
 
+def ports(hardware: Hardware) -> dict[str, Any]:
+    """Those of the engine, by name; ``Systolic`` says what they do."""
+    beat = 8 * hardware.port_bytes
+    return {
+        "program_write": In(1), "program_unit": In(2), "program_address": In(16), "program_lane": In(3), "program_data": In(WORD),
+        "start": In(1), "done": Out(1), "refused": Out(1),
+        "request_valid": Out(1), "request_ready": In(1), "request_write": Out(1), "request_address": Out(32),
+        "request_length": Out(LENGTH_BITS), "request_data": Out(beat),
+        "read_valid": In(1), "read_ready": Out(1), "read_data": In(beat), "written": In(1),
+        "trace_start": Out(len(UNITS)), "trace_end": Out(len(UNITS)),
+    }  # fmt: skip
+
+
 class Systolic(wiring.Component):
     """The whole engine.
 
@@ -80,15 +93,7 @@ class Systolic(wiring.Component):
 
     def __init__(self, hardware: Hardware) -> None:
         self.hardware = hardware
-        beat = 8 * hardware.port_bytes
-        super().__init__({
-            "program_write": In(1), "program_unit": In(2), "program_address": In(16), "program_lane": In(3), "program_data": In(WORD),
-            "start": In(1), "done": Out(1), "refused": Out(1),
-            "request_valid": Out(1), "request_ready": In(1), "request_write": Out(1), "request_address": Out(32),
-            "request_length": Out(LENGTH_BITS), "request_data": Out(beat),
-            "read_valid": In(1), "read_ready": Out(1), "read_data": In(beat), "written": In(1),
-            "trace_start": Out(len(UNITS)), "trace_end": Out(len(UNITS)),
-        })  # fmt: skip
+        super().__init__(ports(hardware))
 
     def elaborate(self, platform: object) -> Module:
         m, hw = Module(), self.hardware

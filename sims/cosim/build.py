@@ -17,7 +17,10 @@ from pathlib import Path
 
 from archmodel.records.base import SpecError
 
-HARNESS = Path(__file__).with_name("harness.cpp")
+HARNESSES = {"archmodel_systolic": "harness.cpp", "archmodel_systolic_axi": "axi_harness.cpp"}
+"""What drives each top module; beside it stands ``SHARED``."""
+SHARED = Path(__file__).with_name("simulation.h")
+ENGINE = "archmodel_systolic"
 OLDEST_VERILATOR = (5, 36)
 OLDEST_GCC = 9
 FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC")
@@ -82,16 +85,16 @@ def _check_compiler(compiler: str) -> None:
                         "or name one in CXX")  # fmt: skip
 
 
-def simulator(verilog: str, waves: bool = False, optimise: str = OPTIMISE) -> Path:
-    """The shared library that simulates ``verilog``, built now or taken from the cache.  Raises SpecError."""
+def simulator(verilog: str, waves: bool = False, optimise: str = OPTIMISE, top: str = ENGINE) -> Path:
+    """The shared library that simulates module ``top`` of ``verilog``, built now or taken from the cache.  Raises SpecError."""
     check_tools()
-    folder = cache_folder() / _key(verilog, waves, optimise)
+    folder = cache_folder() / _key(verilog, waves, optimise, top)
     library = folder / "engine.so"
     if library.exists():
         return library
     with building(folder):
         if not library.exists():  # else another process built it while this one waited
-            _build_into(folder, verilog, waves, optimise)
+            _build_into(folder, verilog, waves, optimise, top)
     return library
 
 
@@ -108,11 +111,11 @@ def building(folder: Path) -> Iterator[None]:
         yield
 
 
-def _build_into(folder: Path, verilog: str, waves: bool, optimise: str) -> None:
+def _build_into(folder: Path, verilog: str, waves: bool, optimise: str, top: str) -> None:
     """Build beside ``folder`` and move it there whole: a folder in the cache is always complete."""
     work = Path(tempfile.mkdtemp(prefix="build-", dir=folder.parent))
     try:
-        _build(work, verilog, waves, optimise)
+        _build(work, verilog, waves, optimise, top)
         (work / "obj" / "engine.so").rename(work / "engine.so")
         shutil.rmtree(work / "obj")
         work.rename(folder)
@@ -120,18 +123,22 @@ def _build_into(folder: Path, verilog: str, waves: bool, optimise: str) -> None:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _key(verilog: str, waves: bool, optimise: str) -> str:
-    parts = (verilog, HARNESS.read_text(), " ".join(FLAGS), COMPILE, optimise, str(waves), find_verilator())
+def _harness(top: str) -> Path:
+    return SHARED.with_name(HARNESSES[top])
+
+
+def _key(verilog: str, waves: bool, optimise: str, top: str) -> str:
+    parts = (verilog, _harness(top).read_text(), SHARED.read_text(), " ".join(FLAGS), COMPILE, optimise, str(waves), find_verilator())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
 
-def _build(work: Path, verilog: str, waves: bool, optimise: str) -> None:
+def _build(work: Path, verilog: str, waves: bool, optimise: str, top: str) -> None:
     (work / "engine.v").write_text(verilog)
     compile_flags = COMPILE + (" -DARCHMODEL_WAVES" if waves else "")
     command = [
-        find_verilator(), "--cc", "--exe", "--build", "-j", "2", "--top-module", "archmodel_systolic", "--Mdir", str(work / "obj"),
+        find_verilator(), "--cc", "--exe", "--build", "-j", "2", "--top-module", top, "--Mdir", str(work / "obj"),
         *FLAGS, *(("--trace",) if waves else ()), "-CFLAGS", compile_flags, "-LDFLAGS", "-shared", "-o", "engine.so",
-        str(work / "engine.v"), str(HARNESS),
+        str(work / "engine.v"), str(_harness(top)),
     ]  # fmt: skip
     runtime = _runtime(work.parent, compile_flags, optimise)
     _copy_objects(runtime, work / "obj")

@@ -16,7 +16,7 @@ from archmodel.memory.stalls import Stalls
 from archmodel.records.base import SpecError
 from archmodel.records.engines.systolic import UNITS, Hardware
 from archmodel.records.program import Program
-from rtl.systolic import emit
+from rtl.systolic import TOP, emit
 
 from .build import OPTIMISE, simulator
 
@@ -31,7 +31,7 @@ _U64, _U32, _P = ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p
 
 class _Job(ctypes.Structure):
     _fields_ = [
-        ("header", _P), ("streams", _P * 3), ("lengths", _U32 * 3), ("memory", _P), ("memory_beats", _U64),
+        ("header", _P), ("streams", _P * 3), ("lengths", _U32 * 3), ("memory", _P), ("memory_beats", _U64), ("base", _U64),
         ("port_bytes", _U32), ("latency", _U32), ("interval", _U32), ("stall_length", _U32),
         ("stall_request", _P), ("stall_response", _P), ("max_cycles", _U64), ("patience", _U64),
         ("events", _P), ("event_capacity", _U64), ("event_count", _U64), ("cycles", _U64),
@@ -40,14 +40,15 @@ class _Job(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Observed:
-    """What the hardware did: ``status`` is done, refused, stuck (watchdog), too long, bad address, or trace full."""
+    """What the hardware did: ``status`` is done, refused, stuck (watchdog), too long, bad address, trace full, or
+    bus rule (behind AXI: a rule of the bus broken)."""
 
     status: str
     cycles: int
     trace: tuple[Event, ...]
 
 
-STATUS = ("done", "refused", "stuck", "too long", "bad address", "trace full")
+STATUS = ("done", "refused", "stuck", "too long", "bad address", "trace full", "bus rule")
 
 
 def capacity(model: Run) -> int:
@@ -63,12 +64,16 @@ def patience_of(program: Program, hardware: Hardware, port: Port, stalls: Stalls
 
 
 class Engine:
-    """One simulated engine, reset once; its state outlives a Program as the hardware's does."""
+    """One simulated engine, reset once; its state outlives a Program as the hardware's does.
 
-    def __init__(self, hardware: Hardware, verilog: str | None = None, waves: Path | None = None,
-                 optimise: str = OPTIMISE) -> None:  # fmt: skip
-        self.hardware = hardware
-        self._library = ctypes.CDLL(str(simulator(verilog or emit(hardware), waves is not None, optimise)))
+    top   the module of ``verilog`` to drive: the engine itself, or the engine behind AXI (``rtl.systolic_axi``)
+    base  byte address at which the memory of the next runs lies, behind AXI
+    """
+
+    def __init__(self, hardware: Hardware, verilog: str | None = None, waves: Path | None = None, optimise: str = OPTIMISE,
+                 top: str = TOP) -> None:  # fmt: skip
+        self.hardware, self.base = hardware, 0
+        self._library = ctypes.CDLL(str(simulator(verilog or emit(hardware), waves is not None, optimise, top)))
         self._library.engine_open.restype = _P
         for name in ("engine_close", "engine_reset", "engine_run"):
             getattr(self._library, name).argtypes = [_P] if name != "engine_run" else [_P, _P]
@@ -110,7 +115,8 @@ class Engine:
         patterns = [np.frombuffer(p, dtype=np.uint8) for p in ((stalls.request, stalls.response) if stalls else (b"\0", b"\0"))]
         job = _Job(
             header=header.ctypes.data, streams=(_P * 3)(*(s.ctypes.data for s in streams)), lengths=(_U32 * 3)(*program.lengths()),
-            memory=memory.ctypes.data, memory_beats=memory.size // self.hardware.port_bytes, port_bytes=self.hardware.port_bytes,
+            memory=memory.ctypes.data, memory_beats=memory.size // self.hardware.port_bytes, base=self.base,
+            port_bytes=self.hardware.port_bytes,
             latency=port.latency, interval=port.interval, stall_length=len(patterns[0]) if stalls else 0,
             stall_request=patterns[0].ctypes.data, stall_response=patterns[1].ctypes.data,
             max_cycles=max_cycles, patience=patience_of(program, self.hardware, port, stalls) if patience is None else patience,

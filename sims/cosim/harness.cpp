@@ -2,40 +2,19 @@
 // The memory: a request accepted in cycle t gives its first beat in t + latency at the earliest, beats come one every
 // `interval` cycles and in order; a write is answered `latency` cycles after its last beat.  In a stalled cycle the port
 // doesn't move.  The cycle model (archmodel/engines/systolic/timing.py) is the same rules, written apart.
-#include <cstdint>
 #include <cstring>
 #include <deque>
-#include <memory>
 
 #include "Varchmodel_systolic.h"
-#include "verilated.h"
-#ifdef ARCHMODEL_WAVES
-#include "verilated_vcd_c.h"
-#endif
+#include "simulation.h"
 
 namespace {
 
-enum Status { kDone = 0, kRefused = 1, kStuck = 2, kTooLong = 3, kBadAddress = 4, kTraceFull = 5 };
-constexpr int kHeader = 3;
-constexpr int kLanes = 8;
-
-struct Beat { uint64_t ready; uint64_t address; };
-
-struct Engine {
-  VerilatedContext context;
-  std::unique_ptr<Varchmodel_systolic> top;
-  uint64_t time = 0;
-#ifdef ARCHMODEL_WAVES
-  std::unique_ptr<VerilatedVcdC> waves;
-#endif
-  Engine() : top(new Varchmodel_systolic{&context, "top"}) {}
+struct Engine : Simulation<Varchmodel_systolic> {
+  using Simulation::Simulation;
   void half(int level) {
     top->clk = level;
-    top->eval();
-#ifdef ARCHMODEL_WAVES
-    if (waves) waves->dump(time);
-#endif
-    ++time;
+    settle();
   }
   void cycle() { half(0); half(1); }
   void reset(int cycles) {
@@ -59,46 +38,13 @@ struct Engine {
 
 extern "C" {
 
-struct Job {
-  const uint32_t* header;
-  const uint32_t* streams[3];
-  uint32_t lengths[3];  // instructions
-  uint8_t* memory;
-  uint64_t memory_beats;
-  uint32_t port_bytes, latency, interval, stall_length;
-  const uint8_t* stall_request;
-  const uint8_t* stall_response;
-  uint64_t max_cycles, patience;
-  uint64_t* events;  // cycle * 8 + unit * 2 + (1 for an end)
-  uint64_t event_capacity;
-  uint64_t event_count;
-  uint64_t cycles;
-};
-
 void* engine_open(const char* waves) {
-  auto* engine = new Engine;
-#ifdef ARCHMODEL_WAVES
-  if (waves && *waves) {
-    engine->context.traceEverOn(true);
-    engine->waves.reset(new VerilatedVcdC);
-    engine->top->trace(engine->waves.get(), 99);
-    engine->waves->open(waves);
-  }
-#else
-  (void)waves;
-#endif
+  auto* engine = new Engine(waves);
   engine->reset(2);
   return engine;
 }
 
-void engine_close(void* handle) {
-  auto* engine = static_cast<Engine*>(handle);
-#ifdef ARCHMODEL_WAVES
-  if (engine->waves) engine->waves->close();
-#endif
-  engine->top->final();
-  delete engine;
-}
+void engine_close(void* handle) { delete static_cast<Engine*>(handle); }
 
 void engine_reset(void* handle) { static_cast<Engine*>(handle)->reset(2); }
 
@@ -119,14 +65,13 @@ int engine_run(void* handle, Job* job) {
   uint32_t write_beats = 0;
   job->event_count = 0;
   for (uint64_t t = 0; t < job->max_cycles; ++t) {
-    const bool hold_request = job->stall_length && job->stall_request[t % job->stall_length];
-    const bool hold_response = job->stall_length && job->stall_response[t % job->stall_length];
+    bool moved = false;
     top->start = t == 0;
-    top->request_ready = !hold_request && t >= next_write;
-    top->read_valid = !reads.empty() && reads.front().ready <= t && t >= next_read && !hold_response;
+    top->request_ready = !job->holds_request(t) && t >= next_write;
+    top->read_valid = !reads.empty() && reads.front().ready <= t && t >= next_read && !job->holds_response(t);
     if (top->read_valid)
       std::memcpy(&top->read_data, job->memory + reads.front().address * job->port_bytes, job->port_bytes);
-    top->written = !answers.empty() && answers.front() <= t && !hold_response;
+    top->written = !answers.empty() && answers.front() <= t && !job->holds_response(t);
     engine->half(0);
     if (t == 1 && top->refused) { engine->half(1); return kRefused; }
     if (t > 0 && top->done) {
@@ -134,13 +79,7 @@ int engine_run(void* handle, Job* job) {
       engine->half(1);
       return kDone;
     }
-    for (int unit = 0; unit < 3; ++unit) {
-      const uint64_t starts = top->trace_start >> unit & 1, ends = top->trace_end >> unit & 1;
-      if (job->event_count + starts + ends > job->event_capacity) { job->cycles = t; engine->half(1); return kTraceFull; }
-      if (starts) job->events[job->event_count++] = t * 8 + unit * 2;
-      if (ends) job->events[job->event_count++] = (t + 1) * 8 + unit * 2 + 1;
-      if (starts || ends) last_move = t;
-    }
+    if (!job->record(t, top->trace_start, top->trace_end, &moved)) { job->cycles = t; engine->half(1); return kTraceFull; }
     if (top->request_valid && top->request_ready) {
       const uint64_t address = top->request_address, length = top->request_length;
       if (address + (top->request_write ? 1 : length) > job->memory_beats) { engine->half(1); return kBadAddress; }
@@ -152,19 +91,20 @@ int engine_run(void* handle, Job* job) {
           write_beats = 0;
         }
       } else {
-        for (uint64_t i = 0; i < length; ++i) reads.push_back({t + job->latency, address + i});
+        for (uint64_t i = 0; i < length; ++i) reads.push_back({t + job->latency, address + i, false});
       }
-      last_move = t;
+      moved = true;
     }
     if (top->read_valid) {
       reads.pop_front();
       next_read = t + job->interval;
-      last_move = t;
+      moved = true;
     }
     if (top->written) {
       answers.pop_front();
-      last_move = t;
+      moved = true;
     }
+    if (moved) last_move = t;
     engine->half(1);
     if (t - last_move > job->patience) { job->cycles = t; return kStuck; }
   }

@@ -53,10 +53,15 @@ MUTATIONS = (
 )
 
 
-def mutated(verilog: str) -> str:
-    """``verilog`` with every mutation in it, none chosen.  Raises ValueError when one finds no line to change."""
+def mutated(verilog: str, mutations: tuple[Mutation, ...] = MUTATIONS, top: str = "archmodel_systolic", port: str = PORT) -> str:
+    """``verilog`` with every mutation in it (those of the engine by default), none chosen.
+
+    port  what goes into module ``top`` to choose one
+
+    Raises ValueError when a mutation finds no line to change.
+    """
     modules = re.split(r"(?m)^(?=module )", verilog)
-    for number, mutation in enumerate(MUTATIONS, start=1):
+    for number, mutation in enumerate(mutations, start=1):
         done = 0
         for at, text in enumerate(modules):
             name = re.match(r"module \\?(\S+?)[ (]", text)
@@ -65,8 +70,8 @@ def mutated(verilog: str) -> str:
                 done += count
         if not done:
             raise ValueError(f"mutation {mutation.name!r} found no line {mutation.line!r} in a module {mutation.module!r}")
-    top = next(at for at, text in enumerate(modules) if re.match(r"module archmodel_systolic\(", text))
-    modules[top] = modules[top].replace("\nendmodule", "\n" + PORT + "endmodule", 1)
+    place = next(at for at, text in enumerate(modules) if text.startswith(f"module {top}("))
+    modules[place] = modules[place].replace("\nendmodule", "\n" + port + "endmodule", 1)
     return PACKAGE + "".join(modules)
 
 

@@ -36,8 +36,10 @@ class BenchResult:
         return not self.message
 
 
-def run_benches(hardware: Hardware, engine: str = TYPE, verilog: str | None = None, fault: int = 0) -> tuple[BenchResult, ...]:
-    """Every bench of the engine on ``hardware``, or on ``verilog`` in its place, with one of its mutations chosen.
+def run_benches(hardware: Hardware, engine: str = TYPE, verilog: str | None = None, fault: int = 0, top: str = TOP,
+                only: str | None = None) -> tuple[BenchResult, ...]:  # fmt: skip
+    """Every bench of the engine on ``hardware``, or on module ``top`` of ``verilog`` in its place, with one of its
+    mutations chosen; or the benches whose name matches the expression ``only``.
 
     Raises SpecError when the benches cannot run.
     """
@@ -57,17 +59,17 @@ def run_benches(hardware: Hardware, engine: str = TYPE, verilog: str | None = No
     }
     with _environment(settings), tempfile.TemporaryDirectory(prefix="archmodel-") as work:
         runner = get_runner("verilator")
-        build = _built(runner, verilog or emit(hardware))
+        build = _built(runner, verilog or emit(hardware), top)
         log, xml = Path(work) / "bench.log", Path(work) / "results.xml"
         with suppress(SystemExit):  # which is how the runner says that a bench failed; the results say which one
-            runner.test(f"sims.cosim.benches.{engine}", TOP, hdl_toplevel_lang="verilog", build_dir=build, test_dir=work,
-                        results_xml=str(xml), seed=1, log_file=log)  # fmt: skip
+            runner.test(f"sims.cosim.benches.{engine}", top, hdl_toplevel_lang="verilog", build_dir=build, test_dir=work,
+                        results_xml=str(xml), seed=1, log_file=log, test_filter=only)  # fmt: skip
         return _results(xml, log)
 
 
-def _built(runner: object, verilog: str) -> Path:
+def _built(runner: object, verilog: str, top: str) -> Path:
     """Folder of the simulation, from the cache when the same was built before."""
-    key = hashlib.sha256("\0".join((verilog, find_verilator(), *ARGUMENTS)).encode()).hexdigest()[:24]
+    key = hashlib.sha256("\0".join((verilog, top, find_verilator(), *ARGUMENTS)).encode()).hexdigest()[:24]
     folder = cache_folder() / f"bench-{key}"
     with building(folder):
         if not (folder / "complete").exists():
@@ -77,7 +79,7 @@ def _built(runner: object, verilog: str) -> Path:
             source.write_text(verilog)
             log = folder.with_suffix(".log")
             try:
-                runner.build(sources=[source], hdl_toplevel=TOP, build_dir=folder, build_args=list(ARGUMENTS), log_file=log)  # type: ignore[attr-defined]
+                runner.build(sources=[source], hdl_toplevel=top, build_dir=folder, build_args=list(ARGUMENTS), log_file=log)  # type: ignore[attr-defined]
             except (RuntimeError, SystemExit) as error:
                 raise SpecError(f"verilator: the build of the benches failed ({error}); the whole log is in {log}") from error
             (folder / "complete").touch()
