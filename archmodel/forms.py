@@ -180,7 +180,8 @@ class Amount:
         return units.parse(node.value, self.of)
 
     def schema(self) -> Json:
-        return {"type": "string", "pattern": units.pattern_of(self.of), "examples": [self.of.example]}
+        said = f"expected {self.expected}"  # editors show these two in place of words of their own; others pass them over
+        return {"type": "string", "pattern": units.pattern_of(self.of), "errorMessage": said, "patternErrorMessage": said}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """The JSON Schema of a machine's description, for editors, made from the tables that the reader validates with.
 
 A schema sees one file: what a description may leave to its base, it may leave out, and names of clocks and memories
-are not looked up.  So the reader refuses more; it accepts one thing more, a number in quotes.
+are not looked up.  So the reader refuses more.  It accepts two things more: a number in quotes, and a name that YAML
+takes for something else, such as ``on``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 from archmodel.forms import NAME, Json
 from archmodel.keys import CLOCK, LINK, SECTIONS, TOP, Key, engine_keys, memory_keys
+from archmodel.load import list_machines
 from archmodel.records.machine import engine_types
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -46,8 +48,9 @@ def _machine(over: bool) -> Json:
              "links": _component(LINK, over), "devices": device}  # fmt: skip
     sections = {name: _section(items[name], meaning, over) for name, meaning in SECTIONS.items()}
     core = {"type": "object", "required": ["core"]}
+    base = {"description": TOP["base"].meaning, "anyOf": [{"enum": list(list_machines())}, {"type": "string"}]}
     return {
-        **_component(TOP, over, sections),
+        **_component(TOP, over, {"base": base, **sections}),
         # clock is short for clocks.core, so both at once contradict each other.
         "not": {"required": ["clock", "clocks"], "properties": {"clocks": core}},
     }

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+import random
 import re
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from jsonschema import Draft202012Validator
 
 import archmodel.records.engines
 from archmodel.json_schema import machine_schema
-from archmodel.keys import engine_keys, technologies
+from archmodel.keys import SECTIONS, TOP, engine_keys, memory_keys, technologies
 from archmodel.load import PRESETS, list_machines, machine_from_yaml, plain_from_yaml, read_yaml
 from archmodel.records.base import SpecError
 from archmodel.records.machine import engine_types
@@ -112,6 +116,7 @@ WRONG = {
     "null without a base": SMALL + "links:\n",
     "clock and clocks": SMALL + "clocks: {core: 2 GHz}\n",
     "clock as a mapping": SMALL.replace("1 GHz", "{core: 1 GHz}"),
+    "base of nothing": "base:\n",
     "base as a list": "base: [edge-npu]\n",
     "one end": OVER + "links: {bridge: {ends: [left], bandwidth: 10 GB/s, latency: 1 us}}\n",
     "device without node": "node: 7 nm\ndevices: {left: {clock: 1 GHz}}\n",
@@ -124,6 +129,41 @@ def test_both_refuse(text: str) -> None:
     assert text not in (SMALL, OVER)
     assert not reads(text)
     assert not passes(text)
+
+
+MINE = {"base": "edge-npu", "clock": "800 MHz", "engines": {"array": {"rows": 32, "cols": 32}}, "memories": {"dram": {"size": "8 GiB"}}}
+TWO = {"node": "7 nm", "devices": {"l": {"base": "edge-npu", "clock": "1 MHz"}, "r": {"base": "cloud", "engines": {"vector": None}}}}
+VALUES = (None, 0, 1, 2, 8, 16, 257, -1, 2.5, 2017, "x", "core", "dram", "1 GHz", "64 KiB", "8 GB/s", "0 s", " 7 nm ", "+2e9 Hz", ".5 GHz",
+          "ws", ["ws"], ["os", "is"], [1, 1, 1, 1], {}, [], "systolic", "vector", "sram", "lpddr4", "refuse", "edge-npu")  # fmt: skip
+KEYS = (*TOP, *SECTIONS, *memory_keys(), *engine_keys("systolic"), "lanes", "core", "array", "dram", "elsewhere")
+
+
+def changed(data: Any, draw: random.Random) -> Any:
+    """The same with one or two parts removed, replaced or added."""
+    data = copy.deepcopy(data)
+    for _ in range(draw.randint(1, 2)):
+        part = data
+        while isinstance(deeper := part[draw.choice(list(part))], dict) and deeper and draw.random() < 0.7:
+            part = deeper
+        key = draw.choice([*part, draw.choice(KEYS)])
+        if key in part and len(part) > 1 and draw.random() < 0.3:
+            del part[key]
+        else:
+            part[key] = copy.deepcopy(draw.choice(VALUES))
+    return data
+
+
+def test_what_the_reader_accepts_is_valid() -> None:
+    """No editor marks what is right: 800 descriptions at random, of which the reader accepts some."""
+    draw = random.Random(3)
+    seeds = [*(read_yaml(PRESETS / f"{name}.yaml") for name in list_machines()), MINE, MINE, TWO]
+    accepted = 0
+    for _ in range(800):
+        text = yaml.safe_dump(changed(draw.choice(seeds), draw))
+        if reads(text):
+            accepted += 1
+            assert passes(text), text
+    assert 80 < accepted < 720
 
 
 READER_ONLY = {
