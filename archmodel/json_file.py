@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,8 +29,12 @@ def _parse(path: Path, data: bytes) -> Any:
     def refuse(name: str) -> NoReturn:
         raise SpecError(f"{path}: holds {name}, expected a number that JSON has")
 
+    def finite(text: str) -> float:
+        value = float(text)
+        return value if isfinite(value) else refuse(text)
+
     try:
-        return json.loads(data.decode("utf-8"), parse_constant=refuse)
+        return json.loads(data.decode("utf-8"), parse_constant=refuse, parse_float=finite)
     except json.JSONDecodeError as error:
         raise SpecError(f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}; is the file complete?") from error
     except SpecError:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from itertools import permutations
+from math import isqrt
 
 import numpy as np
 
 from archmodel.engines.systolic.closed_form import START, Array, Batch, join
 from archmodel.engines.systolic.tiling import ROLES, I, L, Y, ceil_div, quantum, tile_words, words_fit
 from archmodel.memory.port import Port
+from archmodel.records.base import SpecError
 from archmodel.records.engines.systolic import Hardware
 
+MOST_TILINGS = 1 << 22
+"""Of one dataflow; each takes a few hundred bytes while it is looked at."""
 Sizes = dict[str, int]
 """Extents of m, n, k."""
 
@@ -22,8 +26,11 @@ def tiles(extent: int, grain: int) -> Array:
     """
     if extent <= grain:
         return np.array([extent])
-    units = -(-extent // grain)
-    return np.minimum(np.unique(ceil_div(units, np.arange(1, units + 1))) * grain, extent)
+    # Trips t cut u units into tiles of ceil(u / t) = (u - 1) // t + 1, and a quotient has but 2 sqrt(u) values.
+    last = -(-extent // grain) - 1
+    root = isqrt(last)
+    units = np.union1d(np.arange(root + 1), last // np.arange(1, root + 1)) + 1
+    return np.minimum(units * grain, extent)
 
 
 def grid(sizes: Sizes, requantise: bool, hardware: Hardware) -> Batch:
@@ -34,7 +41,7 @@ def grid(sizes: Sizes, requantise: bool, hardware: Hardware) -> Batch:
 def _of_flow(flow: str, sizes: Sizes, requantise: bool, hardware: Hardware) -> Batch:
     roles = ROLES[flow]
     choices = [tiles(sizes[rank], quantum(flow, rank, hardware)) for rank in roles]
-    tile = np.stack([axis.ravel() for axis in np.meshgrid(*choices, indexing="ij")])
+    tile = _crossed(choices, sizes, hardware)
     words = tile_words((tile[L], tile[I], tile[Y]), flow == "os", flow == "is", hardware)
     tile = tile[:, np.asarray(words_fit(words, requantise, hardware))]
     count = tile.shape[1]
@@ -42,6 +49,22 @@ def _of_flow(flow: str, sizes: Sizes, requantise: bool, hardware: Hardware) -> B
     order = np.repeat(np.array([[L], [I], [Y]]), count, axis=1)
     flags = [np.full(count, flag) for flag in (flow == "os", flow == "is", requantise, False)]
     return Batch(extent, tile, order, *flags)
+
+
+def _crossed(choices: list[Array], sizes: Sizes, hardware: Hardware) -> Array:
+    """Tile sizes by role, (3, count), without those that X cannot hold whatever the third.  Raises SpecError for too many."""
+    _refuse_crowd(len(choices[L]) * len(choices[I]), sizes)
+    first, second = (axis.ravel() for axis in np.meshgrid(choices[L], choices[I], indexing="ij"))
+    held = np.flatnonzero(ceil_div(first, hardware.rows) * second <= hardware.x_words)
+    _refuse_crowd(len(held) * len(choices[Y]), sizes)
+    third = np.tile(choices[Y], len(held))
+    return np.stack([np.repeat(first[held], len(choices[Y])), np.repeat(second[held], len(choices[Y])), third])
+
+
+def _refuse_crowd(count: int, sizes: Sizes) -> None:
+    if count > MOST_TILINGS:
+        raise SpecError(f"a product of {sizes['m']} x {sizes['n']} x {sizes['k']} (m x n x k) can be cut in more than {MOST_TILINGS} ways; "
+                        "take fewer tokens at once, or a smaller buffer")  # fmt: skip
 
 
 def order_count(work: Batch) -> Array:

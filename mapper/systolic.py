@@ -97,6 +97,8 @@ def choose(graph: Graph, einsum: Einsum, gemm: Gemm, where: Target) -> Choice:
         raise SpecError(f"einsum {einsum.name}: dataflow {', '.join(hardware.dataflows)} needs its operands in another layout, and no "
                         f"engine of {where.machine.name} changes layouts; add a vector engine or dataflow ws")  # fmt: skip
     turns = {flow: _turn_cycles(graph, einsum, gemm, flow, where) for flow in able}
+    if max(turns.values()) >= 1 << 62:
+        raise _endless(einsum, gemm, where)
     hardware = replace(hardware, dataflows=able)
     best: Choice | None = None
     size = evaluated = 0
@@ -125,8 +127,12 @@ def _refuse_endless(einsum: Einsum, gemm: Gemm, where: Target) -> None:
     words = 2 * (hardware.rows + hardware.cols) + 2
     step = words * (port.latency + hardware.beats("P") * port.interval) + 4 * (hardware.rows + hardware.cols)
     if gemm.batch * einsum.repeat * steps * step >= 1 << 62:
-        raise SpecError(f"einsum {einsum.name}: {gemm.batch} x {gemm.m} x {gemm.n} x {gemm.k} on {where.engine.name} could take more "
-                        "than 2^62 cycles; expected a smaller product or a faster memory")  # fmt: skip
+        raise _endless(einsum, gemm, where)
+
+
+def _endless(einsum: Einsum, gemm: Gemm, where: Target) -> SpecError:
+    return SpecError(f"einsum {einsum.name}: {gemm.batch} x {gemm.m} x {gemm.n} x {gemm.k} on {where.engine.name} could take more "
+                     "than 2^62 cycles; expected a smaller product or a faster memory")  # fmt: skip
 
 
 def _splits(gemm: Gemm, copies: int) -> tuple[str, ...]:

@@ -28,6 +28,8 @@ class Tensor:
     def __post_init__(self) -> None:
         if self.kind not in TENSOR_KINDS:
             raise SpecError(f"tensor {self.name}: kind {self.kind!r}, expected one of {', '.join(TENSOR_KINDS)}")
+        if len(set(self.ranks)) != len(self.ranks):
+            raise SpecError(f"tensor {self.name}: a rank appears twice")
         if self.bits < 1:
             raise SpecError(f"tensor {self.name}: {self.bits} bits, expected at least 1")
 
@@ -70,6 +72,8 @@ class Einsum:
     def __post_init__(self) -> None:
         if list(self.ranks) != sorted(self.ranks):
             raise SpecError(f"einsum {self.name}: ranks must be sorted by name")
+        if len(dict(self.ranks)) != len(self.ranks):
+            raise SpecError(f"einsum {self.name}: a rank appears twice")
         for rank, extent in self.ranks:
             if extent < 1:
                 raise SpecError(f"einsum {self.name}: rank {rank} is {extent}, expected at least 1")

@@ -11,7 +11,7 @@ from functools import partial
 from random import Random
 from typing import Any
 
-LARGEST = 3 << 20
+LARGEST = 9 << 20
 """Bytes of a file; the readers' own limits are below it."""
 MOST_PRINTED = 20_000
 """Characters of a tree that a slow printer writes."""
@@ -55,7 +55,11 @@ def mutant(rng: Random, corpus: Sequence[Source], printers: Sequence[Callable[[A
         return _bytes_damaged(rng, source.data, corpus, rounds)
     tree = [copy.deepcopy(source.tree)]  # in a list, so that the root has a place too
     for _ in range(rounds):
-        _damage_tree(rng, tree, corpus)
+        holder, key = rng.choice(places(tree))
+        damage = rng.choice(TREE_DAMAGE)
+        damage(rng, holder, key, corpus)
+        if damage is _grow:  # what grows again within would be too large to write
+            break
     try:
         text = printers[0](tree[0])
         text = rng.choice(printers)(tree[0]) if len(text) < MOST_PRINTED else text
@@ -66,12 +70,6 @@ def mutant(rng: Random, corpus: Sequence[Source], printers: Sequence[Callable[[A
 
 
 # --- Trees ----------------------------------------------------------------------------------------------------------
-
-
-def _damage_tree(rng: Random, tree: list[Any], corpus: Sequence[Source]) -> None:
-    """One change at one place of a tree, the deeper places as likely as all the others."""
-    holder, key = rng.choice(places(tree))
-    rng.choice((_replace, _replace, _replace, _drop, _wrap, _borrow, _rename, _grow, _bury))(rng, holder, key, corpus)
 
 
 def places(tree: Any) -> list[tuple[Any, Any]]:
@@ -137,6 +135,9 @@ def _grow(rng: Random, holder: Any, key: Any, corpus: Sequence[Source]) -> None:
 def _bury(rng: Random, holder: Any, key: Any, corpus: Sequence[Source]) -> None:
     for _ in range(rng.choice((3, 30, 70, 400))):
         holder[key] = {"body": holder[key]} if rng.random() < 0.5 else [holder[key]]
+
+
+TREE_DAMAGE = (_replace, _replace, _replace, _drop, _wrap, _borrow, _rename, _grow, _bury)
 
 
 # --- Bytes ----------------------------------------------------------------------------------------------------------
@@ -208,6 +209,12 @@ def _swell(rng: Random, data: bytes, corpus: Sequence[Source]) -> bytes:
     return data[:begin] + data[begin:end] * rng.choice((2, 100, 5000, 100_000)) + data[end:]
 
 
+def _fill(rng: Random, data: bytes, corpus: Sequence[Source]) -> bytes:
+    """As much as the largest file holds of what takes most memory for its length."""
+    piece = rng.choice((b"[],", b"{},", b"1,", b"- \n", b'"":[[', b"a: {},\n"))
+    return data[: rng.choice((0, 0, len(data) // 2))] + rng.choice((b"[", b'{"a":[', b"")) + piece * (rng.choice((1, 4, 16)) * 3 << 15)
+
+
 def _nest(rng: Random, data: bytes, corpus: Sequence[Source]) -> bytes:
     opening, closing = rng.choice(NESTS)
     depth, at = rng.choice(LENGTHS), rng.randrange(len(data) + 1)
@@ -233,7 +240,7 @@ def _encoded(text: str) -> bytes:
 
 Damage = Callable[[Random, bytes, Sequence[Source]], bytes]
 BYTE_DAMAGE: tuple[Damage, ...] = (
-    _flip, _flip, _overwrite, _overwrite, _cut, _splice, _lines, _lines, _insert, _insert, _swell, _nest, _encode, _alias,
+    _flip, _flip, _overwrite, _overwrite, _cut, _splice, _lines, _lines, _insert, _insert, _swell, _fill, _nest, _encode, _alias,
     partial(_exchange, rb"-?\d+(\.\d+)?", NUMBERS), partial(_exchange, rb"-?\d+(\.\d+)?", TEXTS),
     partial(_exchange, rb"[A-Za-z_]\w*", TEXTS), partial(_exchange, rb"\b(?:[kMGT]i?B(?:/s)?|[kMG]?Hz|[pnum]?s|nm)\b", UNITS),
     partial(_exchange, rb"[:{}\[\],\"]", ("", ":", "::", "]", "{", ",")),

@@ -25,6 +25,10 @@ from archmodel.workload.config import read_config
 from archmodel.workload.families import FAMILIES
 from archmodel.workload.model import Model
 
+from ..commands.output import dump
+from ..report.rows import to_json
+from ..report.saved import Saved, read_saved, to_records
+from ..report.table import stage_table
 from .mutation import Source, json_text
 from .trial import Reader
 
@@ -149,6 +153,30 @@ def _set_sources() -> tuple[Source, ...]:
     return tuple(Source(option.encode()) for option in options)
 
 
+# --- Results --------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _result_sources() -> tuple[Source, ...]:
+    from archmodel import evaluate
+
+    works = [_work(), _work(), _model_work()]
+    saved = [Saved(evaluate(graph, mapping, machine), graph, machine, mapping, "archmodel run") for graph, machine, mapping in works]
+    bound = Saved(evaluate(works[0][0], None, works[0][1], "bound"), *works[0][:2], None, "archmodel run")
+    return tuple(_json(_answer(each)) for each in (*saved, bound))
+
+
+def _answer(saved: Saved) -> str:
+    return dump(to_json(saved.result, saved.mapping) | to_records(saved))
+
+
+def _use_result(saved: Saved) -> None:
+    """Both forms in which ``run`` prints it."""
+    _answer(saved)
+    if saved.mapping is not None:
+        stage_table(saved.result, saved.mapping, saved.machine)
+
+
 # --- Programs -------------------------------------------------------------------------------------------------------
 
 
@@ -209,5 +237,6 @@ READERS: dict[str, Reader] = {
     "set": Reader("set.txt", _set_sources, _set, "--set |archmodel/presets/edge-npu.yaml:", _use_machine),
     "graph": Reader("graph.yaml", _graph_sources, lambda path: load_record(Graph, path), IN_FILE, _use_graph, YAML),
     "mapping": Reader("mapping.yaml", _mapping_sources, lambda path: load_record(Mapping, path), IN_FILE, _use_mapping, YAML),
+    "result": Reader("result.json", _result_sources, read_saved, IN_FILE, _use_result, (json_text,)),
     "program": Reader("program.bin", _program_sources, _program, IN_FILE, _use_program),
 }

@@ -252,3 +252,14 @@ def test_no_engine() -> None:
     with pytest.raises(SpecError) as caught:
         search(graph, edge())
     assert str(caught.value).startswith("machine edge-npu: no engine for g00: array: c00 has 16 bits and array writes 8 or 32")
+
+
+def test_a_change_of_layout_of_too_many_cycles() -> None:
+    """2**36 elements in and out of a memory that the vector engine reaches at 10 B/s."""
+    slow = "memories.slow={technology: lpddr4, size: 1 TiB, bandwidth: 10 B/s}"
+    machine = edge("engines.array.dataflows=[is]", "memories.dram.size=64 TiB", slow, "engines.vector.port=slow")
+    with pytest.raises(SpecError) as caught:
+        search(gemm_graph((1, 1 << 18, 1 << 18, 16)), machine)
+    assert str(caught.value) == (
+        "einsum g00: 1 x 262144 x 262144 x 16 on array could take more than 2^62 cycles; expected a smaller product or a faster memory"
+    )

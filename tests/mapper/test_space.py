@@ -10,6 +10,7 @@ import pytest
 from archmodel.engines.systolic import price
 from archmodel.engines.systolic.closed_form import Batch
 from archmodel.engines.systolic.tiling import ROLES, ceil_div, quantum
+from archmodel.records.base import SpecError
 from archmodel.records.engines.systolic import Hardware
 from mapper.space import floor, grid, in_every_order, least, lower_bound, order_count, tiles
 
@@ -30,6 +31,16 @@ def test_tiles_have_each_trip_count_once_and_every_one_that_exists() -> None:
         trips = [-(-extent // tile) for tile in tiles(extent, grain).tolist()]
         assert len(set(trips)) == len(trips)
         assert set(trips) == {-(-extent // tile) for tile in multiples(extent, grain)}
+
+
+def test_a_mapspace_too_large_to_look_at_is_refused_before_it_is_built() -> None:
+    hardware = random_hardware(generator(1))
+    with pytest.raises(SpecError) as error:
+        grid({"m": 1 << 40, "n": 1 << 40, "k": 1 << 16}, True, hardware)
+    assert str(error.value) == (
+        "a product of 1099511627776 x 1099511627776 x 65536 (m x n x k) can be cut in more than 4194304 ways; "
+        "take fewer tokens at once, or a smaller buffer"
+    )
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,9 @@ REFUSED = {
     "copies in the middle of a word": (
         tree_of(tiling=Tiling(100, 50, 64, 20, 32, 64, "ws", ("n", "m", "k"), True), split="n"),
         "mapping of g00: copies take slices of 50 along n, expected a multiple of 16 or the whole rank (96)"),
+    "a slice larger than its rank": (
+        tree_of(tiling=Tiling(100, 10**30, 64, 20, 32, 64, "ws", ("n", "m", "k"), True), split="n"),
+        f"mapping of g00: copies take slices of {10**30} along n, expected a multiple of 16 or the whole rank (96)"),
     "more slices than copies": (
         tree_of(tiling=Tiling(10, 96, 64, 10, 32, 64, "ws", ("n", "m", "k"), True), split="m"),
         "mapping: slices of 10 along m make 10, and there are 1 copies"),

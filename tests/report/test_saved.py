@@ -55,6 +55,15 @@ def change(file: Path, folder: Path, **changed: Any) -> str:
     return str(error.value).replace(str(path), "FILE")
 
 
+def test_a_number_too_large_for_a_float_is_refused(file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "large.json"
+    path.write_text(file.read_text().replace('"bound_seconds": ', '"bound_seconds": 1e999', 1))
+    with pytest.raises(SpecError) as error:
+        read_saved(path)
+    assert str(error.value).startswith(f"{path}: holds 1e999")
+    assert str(error.value).endswith(", expected a number that JSON has")
+
+
 def test_records_of_different_runs_are_refused(file: Path, tmp_path: Path) -> None:
     assert change(file, tmp_path, records__machine__node_nm=16) == (
         "FILE: its graph, machine and mapping are not those that its result is of; write it again with archmodel run -o"

@@ -125,7 +125,7 @@ def _check_split(gemm: Gemm, einsum: Einsum, split: str, piece: int, flow: str, 
         raise SpecError(f"mapping of {einsum.name}: copies share rank {split}, expected batch, m or n")
     if split in RANKS:
         size, grain = getattr(gemm, split), quantum(flow, split, engine.params)
-        if piece < 1 or (piece < size and piece % grain):
+        if not 1 <= piece <= size or (piece < size and piece % grain):
             raise SpecError(f"mapping of {einsum.name}: copies take slices of {piece} along {split}, expected a multiple of {grain} "
                             f"or the whole rank ({size})")  # fmt: skip
 
