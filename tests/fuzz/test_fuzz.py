@@ -115,10 +115,13 @@ def spin() -> None:
         pass
 
 
-def test_a_hang_and_a_wait_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial.start_clocks, "__defaults__", (0.2, 0.4))
-    assert fault_of(planted(second(spin))).startswith("hang of more than ")
-    assert fault_of(planted(second(lambda: time.sleep(60)))).startswith("nothing for ")
+@pytest.mark.parametrize(
+    ("cpu", "wall", "act", "fault"), [(0.2, 60.0, spin, "hang of more than "), (60.0, 0.2, lambda: time.sleep(60), "nothing for ")]
+)
+def test_a_hang_and_a_wait_are_found(monkeypatch: pytest.MonkeyPatch, cpu: float, wall: float, act: Callable[[], object],
+                                     fault: str) -> None:  # fmt: skip
+    monkeypatch.setattr(trial.start_clocks, "__defaults__", (cpu, wall))
+    assert fault_of(planted(second(act))).startswith(fault)
 
 
 def test_a_killed_process_is_found() -> None:
