@@ -31,12 +31,12 @@ def evaluate(graph: Graph, mapping: Mapping | None, machine: Machine, fidelity: 
         raise SpecError(f"fidelity {fidelity!r}: expected bound, analytic or cycle (rtl is that of sims.cosim)")
     refuse_overflow(graph, machine)
     costs = default_costs()
-    static = _static(machine, costs)
+    static = machine_static(machine, costs)
     ops = (bound_row(graph, machine),) if fidelity == "bound" else _with_static(_rows(graph, mapping, machine, fidelity, costs), static)
     stage = graph.stage
     return Result(
         stage.model, machine.name, stage.kind, stage.batch, stage.context, stage.tokens, stage.emitted, fidelity,
-        machine.clocks[0].hz, ops, _area(machine, costs), static, bound_seconds(graph, machine),
+        machine.clocks[0].hz, ops, machine_area(machine, costs), static, bound_seconds(graph, machine),
         record_hash((graph, machine, mapping)), __version__, stage.seed, stage.routing, graph.resident,
     )  # fmt: skip
 
@@ -87,13 +87,13 @@ def _check_relayouts(graph: Graph, mapping: Mapping, machine: Machine, einsums: 
         raise SpecError(f"mapping of {name}: it {which} change of layout of {tensor}")
 
 
-def _area(machine: Machine, costs: Costs) -> tuple[tuple[str, Figure], ...]:
+def machine_area(machine: Machine, costs: Costs) -> tuple[tuple[str, Figure], ...]:
     """Square micrometres of all copies of each engine, their buffers included, part by part."""
     return tuple((f"{engine.name}: {part}", scaled(figure, engine.count))
                  for engine in machine.engines for part, figure in engine_module(engine).area(machine, engine, costs))  # fmt: skip
 
 
-def _static(machine: Machine, costs: Costs) -> tuple[tuple[str, Figure], ...]:
+def machine_static(machine: Machine, costs: Costs) -> tuple[tuple[str, Figure], ...]:
     """Watts that engines draw whatever they do, by cause."""
     able = [engine for engine in machine.engines if hasattr(engine_module(engine), "static")]
     return tuple((f"{engine.name}: {cause}", scaled(figure, engine.count))

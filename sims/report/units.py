@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-_TIME = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
-_ENERGY = ((1e12, "J"), (1e9, "mJ"), (1e6, "uJ"), (1e3, "nJ"), (1.0, "pJ"))
+TIME = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
+ENERGY = ((1e12, "J"), (1e9, "mJ"), (1e6, "uJ"), (1e3, "nJ"), (1.0, "pJ"))
 _BYTES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
 _COUNT = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
@@ -18,11 +18,11 @@ def _scaled(value: float, units: tuple[tuple[float, str], ...]) -> str:
 
 
 def time(seconds: float) -> str:
-    return _scaled(seconds, _TIME)
+    return _scaled(seconds, TIME)
 
 
 def energy(picojoules: float) -> str:
-    return _scaled(picojoules, _ENERGY)
+    return _scaled(picojoules, ENERGY)
 
 
 def size(bytes_: float) -> str:
