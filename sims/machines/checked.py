@@ -116,12 +116,14 @@ def _loss_at(machine: Machine, engine: Engine, width: int) -> Fraction | None:
 
 
 def _idle(machine: Machine, at: Path) -> Iterator[str]:
-    """Clocks and memories that no engine names, and ends of links that are nowhere."""
+    """Clocks and memories that no engine names, a machine without engines, and ends of links that are nowhere."""
     used = {name for engine in machine.engines for name in (engine.buffer, engine.port)}
     clocks = {engine.clock for engine in machine.engines}
     idle = [("clocks", clock.name) for clock in machine.clocks if clock.name not in clocks]
     idle += [("memories", memory.name) for memory in machine.memories if memory.name not in used]
     yield from (f"{'.'.join((*at, section, name))}: no engine uses it" for section, name in idle)
+    if not machine.engines and not machine.devices:
+        yield ".".join((*at, "engines")) + ": there is none, and nothing can run"
     have = {*(item.name for item in machine.devices), *(item.name for item in machine.engines), *(item.name for item in machine.memories)}
     for link in machine.links:
         yield from (f"{'.'.join((*at, 'links', link.name))}: there is no {end!r} in this machine" for end in link.ends if end not in have)

@@ -210,6 +210,18 @@ class TestCheck:
             "clocks.slow: no engine uses it", "memories.spare: no engine uses it", "links.wire: there is no 'arry' in this machine",
         ]  # fmt: skip
 
+    def test_nothing_to_run_on(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        path = tmp_path / "empty.yaml"
+        path.write_text("node: 7 nm\n")
+        assert self.warned(capsys, str(path)) == ["engines: there is none, and nothing can run"]
+
+    def test_the_readme_s_machine_gives_no_cause_for_a_warning(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        readme = (PRESETS.parent.parent / "README.md").read_text()
+        (text,) = re.findall(r"^```yaml\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
+        path = tmp_path / "readme.yaml"
+        path.write_text(text)
+        assert self.warned(capsys, str(path)) == []
+
     def test_all_findings_of_all_machines(self, mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         wrong = tmp_path / "wrong.yaml"
         wrong.write_text("base: edge-npu\nclock: 800\nengines: {array: {rows: 1, rwos: 2}}\n")
