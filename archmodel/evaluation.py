@@ -94,10 +94,13 @@ def machine_area(machine: Machine, costs: Costs) -> tuple[tuple[str, Figure], ..
 
 
 def machine_static(machine: Machine, costs: Costs) -> tuple[tuple[str, Figure], ...]:
-    """Watts that engines draw whatever they do, by cause."""
+    """Watts that the machine draws whatever it does, by cause: all copies of its engines, and the memories behind their ports."""
     able = [engine for engine in machine.engines if hasattr(engine_module(engine), "static")]
-    return tuple((f"{engine.name}: {cause}", scaled(figure, engine.count))
-                 for engine in able for cause, figure in engine_module(engine).static(machine, engine, costs))  # fmt: skip
+    engines = [(f"{engine.name}: {cause}", scaled(figure, engine.count))
+               for engine in able for cause, figure in engine_module(engine).static(machine, engine, costs)]  # fmt: skip
+    memories = [machine.memory(port) for port in sorted({engine.port for engine in machine.engines if engine.port})]
+    return (*engines, *((f"{memory.name}: background", costs.static_w("dram_background", memory.size_bytes, machine.node_nm,
+                                                                      technology=memory.technology)) for memory in memories))  # fmt: skip
 
 
 def _with_static(ops: tuple[OpResult, ...], static: tuple[tuple[str, Figure], ...]) -> tuple[OpResult, ...]:

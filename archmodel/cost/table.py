@@ -27,13 +27,13 @@ from __future__ import annotations
 import functools
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from archmodel.cost import sram
 from archmodel.cost.reach import Row, along, at_node
 from archmodel.records.base import SpecError, record_hash
-from archmodel.records.figure import Figure, scaled, total
+from archmodel.records.figure import Figure, product, scaled, total
 
 _ALIASES = {"add": "fp_add", "mul": "fp_mul", "max": "fp_add"}
 _ACCUMULATOR_BITS = 32
@@ -104,10 +104,8 @@ class Costs:
     def placed(self, cells: Figure) -> Figure:
         """What placing and wiring logic adds to the area of its cells."""
         ratio = self._rows("placement", "ratio")[0].figure
-        low, high = (None if cell is None or bound is None else cell * (bound - 1) for cell, bound in
-                     ((cells.low, ratio.low), (cells.high, ratio.high)))  # fmt: skip
-        return Figure(cells.value * (ratio.value - 1), low, high, total((cells, ratio)).provenance,
-                      tuple(dict.fromkeys(cells.sources + ratio.sources)))  # fmt: skip
+        low, high = (None if bound is None else bound - 1 for bound in (ratio.low, ratio.high))
+        return product(cells, replace(ratio, value=ratio.value - 1, low=low, high=high))
 
     def technologies(self) -> tuple[str, ...]:
         """The DRAM technologies that have a row."""

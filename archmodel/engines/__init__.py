@@ -29,6 +29,7 @@ from importlib import import_module
 from typing import Any
 
 from archmodel.cost import Costs
+from archmodel.records.figure import Figure, scaled, total
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.mapping import Node
@@ -69,6 +70,13 @@ def _module(kind: str) -> Any:
 def engine_for(graph: Graph, einsum: Einsum, machine: Machine) -> Engine | None:
     """The first engine of a machine that executes an Einsum, or None."""
     return next((e for e in machine.engines if engine_module(e).supports(graph, einsum, e) is None), None)
+
+
+@cache
+def die_um2(machine: Machine, costs: Costs) -> Figure:
+    """Square micrometres of all copies of all engines."""
+    parts = [(engine.count, figure) for engine in machine.engines for _, figure in engine_module(engine).area(machine, engine, costs)]
+    return total(scaled(figure, count) for count, figure in parts)
 
 
 def relayouter(machine: Machine) -> Engine | None:

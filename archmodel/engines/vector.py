@@ -14,11 +14,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archmodel.cost import Costs
-from archmodel.engines import Derived, Work
+from archmodel.cost.wires import across, side_mm
+from archmodel.engines import Derived, Work, die_um2
 from archmodel.memory.port import Port, port_of
 from archmodel.records.base import SpecError
 from archmodel.records.engines.vector import Params
-from archmodel.records.figure import Figure, by_cause, scaled
+from archmodel.records.figure import Figure, by_cause, product, scaled
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.mapping import Compute
@@ -121,7 +122,15 @@ def ideal_cycles(einsum: Einsum, engine: Engine) -> float:
 
 
 def area(machine: Machine, engine: Engine, costs: Costs) -> tuple[tuple[str, Figure], ...]:
-    return (("lanes", scaled(costs.area_um2("vector_lane", engine.params.lane_bits, machine.node_nm), engine.params.lanes)),)
+    """(part, square micrometres) of one copy."""
+    lanes = scaled(costs.area_um2("vector_lane", engine.params.lane_bits, machine.node_nm), engine.params.lanes)
+    return (("lanes", lanes), ("placing and wiring", costs.placed(lanes)))
+
+
+def static(machine: Machine, engine: Engine, costs: Costs) -> tuple[tuple[str, Figure], ...]:
+    """(cause, watts) of one copy that is on."""
+    lanes = dict(area(machine, engine, costs))["lanes"]
+    return (("leakage of logic", product(costs.static_w("leakage", 1.0, machine.node_nm), lanes)),)
 
 
 def evaluate(work: Work) -> dict[str, OpResult]:
@@ -157,10 +166,12 @@ def _row(work: Work, name: str, einsum: Einsum, moved: Stream, lanes: int, read_
     cycles = model(moved, engine.params, port_of(work.machine, engine)) * repeat
     compute = min(cycles, moved.rounds * moved.compute * repeat)
     dram = work.machine.memory(engine.port or "")
+    wire = product(work.costs.energy_pj("wire", 1, node), across(side_mm(die_um2(work.machine, work.costs))))
     energy = by_cause([
         ("lanes", work.costs.energy_pj("add", engine.params.lane_bits, node), float(lanes * repeat)),
         ("dram", work.costs.energy_pj("dram_read", 1, node, technology=dram.technology), float(read_bits * repeat)),
         ("dram", work.costs.energy_pj("dram_write", 1, node, technology=dram.technology), float(written_bits * repeat)),
+        ("wires", wire, float((read_bits + written_bits) * repeat)),
     ])  # fmt: skip
     return OpResult(
         name, einsum.group, engine.name, work.machine.clock_hz(engine.clock), cycles, 0,

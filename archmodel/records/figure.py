@@ -47,6 +47,14 @@ def scaled(figure: Figure, factor: float, provenance: str = PROVENANCES[0]) -> F
     return Figure(figure.value * factor, low, high, weakest((figure.provenance, provenance)), figure.sources)
 
 
+def product(one: Figure, other: Figure) -> Figure:
+    """The product of two figures that are not negative, bounds by bounds."""
+    low, high = (None if left is None or right is None else left * right
+                 for left, right in ((one.low, other.low), (one.high, other.high)))  # fmt: skip
+    return Figure(one.value * other.value, low, high, weakest((one.provenance, other.provenance)),
+                  tuple(dict.fromkeys(one.sources + other.sources)))  # fmt: skip
+
+
 def total(figures: Iterable[Figure]) -> Figure:
     """The sum, correctly rounded, so that the order of the parts doesn't matter.  A part without a bound leaves the sum without it."""
     parts = tuple(figures)

@@ -8,15 +8,18 @@ from functools import cache
 import pytest
 
 from archmodel import evaluate, load_machine, load_model, search
-from archmodel.engines import engine_module
+from archmodel.cost import default_costs
+from archmodel.cost.wires import across, side_mm
+from archmodel.engines import die_um2, engine_module
 from archmodel.engines.systolic import Tiling, hardware_of, price
 from archmodel.engines.systolic.tree import from_tree, slice_size, to_tree
 from archmodel.memory.port import port_of
-from archmodel.records.figure import weakest
+from archmodel.records.figure import Figure, weakest
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Machine
 from archmodel.records.mapping import Mapping, Relayout
 from archmodel.records.result import OpResult, Result
+from archmodel.sources import sources
 from tests.mapper.helpers import edge, gemm_graph, gemm_of, generator, integers, mapped
 
 STAGES = (("mixtral-8x7b", "cloud", "decode"), ("gpt2", "edge-npu", "prefill"), ("deepseek-v2-lite", "tpu-v1", "decode"),
@@ -145,7 +148,7 @@ def test_repeat_multiplies_everything() -> None:
 
 
 def test_energy_is_that_of_the_mapping_not_of_the_clock() -> None:
-    """A faster clock or a slower memory leaves energy alone; a smaller node, a cheaper memory do not."""
+    """A faster clock or a slower memory leaves the energy of what happens alone; a smaller node, a cheaper memory do not."""
     graph = gemm_graph((1, 128, 256, 512))
     base = edge()
     mapping = search(graph, base)
@@ -153,12 +156,47 @@ def test_energy_is_that_of_the_mapping_not_of_the_clock() -> None:
         "base": (), "clock": ("clocks.core=500 MHz",), "bandwidth": ("memories.dram.bandwidth=4 GB/s",),
         "node": ("node=7 nm",), "technology": ("memories.dram.technology=hbm2e",),
     }.items()}  # fmt: skip
-    assert energy["clock"].energy_by == energy["base"].energy_by == energy["bandwidth"].energy_by
+    assert dynamic(energy["clock"]) == dynamic(energy["base"]) == dynamic(energy["bandwidth"])
     assert energy["bandwidth"].cycles > energy["base"].cycles
     assert pj(energy["node"], "mac") < pj(energy["base"], "mac")
     assert pj(energy["node"], "dram") == pj(energy["base"], "dram")
     assert pj(energy["technology"], "dram") < pj(energy["base"], "dram")
     assert pj(energy["technology"], "mac") == pj(energy["base"], "mac")
+
+
+def dynamic(op: OpResult) -> dict[str, Figure]:
+    return {cause: figure for cause, figure in op.energy_by if ":" not in cause}
+
+
+def test_static_power_is_paid_for_as_long_as_the_stage_takes(found: Found) -> None:
+    """Each operator pays for the whole machine in its time; the shares sum to watts times seconds."""
+    outcome = found[3]
+    assert {cause.split(": ")[1] for cause, _ in outcome.static_by} == {"leakage of logic", "leakage of buffers", "background"}
+    for cause, watts in outcome.static_by:
+        assert 0 <= (watts.low or 0) <= watts.value <= (watts.high or 0)
+        paid = sum(dict(op.energy_by)[cause].value for op in outcome.ops)
+        assert paid == pytest.approx(1e12 * watts.value * outcome.seconds)
+
+
+def test_every_figure_of_a_preset_has_bounds(found: Found) -> None:
+    outcome = found[3]
+    assert outcome.energy is not None
+    for figure in (outcome.energy, outcome.area):
+        assert 0 < (figure.low or 0) < figure.value < (figure.high or 0)
+        assert set(figure.sources) <= set(sources())
+
+
+def test_wires_are_as_long_as_the_areas_that_they_span() -> None:
+    """A machine of four times the area has twice the way from its pins."""
+    machine, costs = edge(), default_costs()
+    die, four = die_um2(machine, costs), die_um2(edge("engines.array.count=4", "engines.vector.count=4"), costs)
+    assert four.value == pytest.approx(4 * die.value)
+    assert side_mm(four).value == pytest.approx(2 * side_mm(die).value)
+    way = across(side_mm(die))
+    assert (way.low, way.value, way.high) == (0.0, side_mm(die).value, 2 * (side_mm(die).high or 0))
+    graph = gemm_graph((1, 128, 256, 512))
+    op = evaluate(graph, search(graph, machine), machine).ops[0]
+    assert 0 < pj(op, "wires") < pj(op, "dram")
 
 
 def test_energy_of_multiply_adds_is_linear() -> None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from archmodel.cost import Costs
+from archmodel.cost.wires import across, side_mm
+from archmodel.engines import die_um2
 from archmodel.records.engines.systolic import OUTPUT_PARAMETER_BYTES, UNITS, Hardware
-from archmodel.records.figure import Figure, scaled
+from archmodel.records.figure import Figure, product, scaled, total
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.program import INSTRUCTION_BYTES
 
@@ -18,7 +20,11 @@ from .closed_form import Cost
 @dataclass(frozen=True)
 class Tariff:
     """Figures of one engine: picojoules of a multiply-add, of the registers of one PE in a cycle of streaming, of one
-    word of each buffer read or written, of one value requantised, of one byte of the memory behind the port."""
+    word of each buffer read or written, of one value requantised, of one byte of the memory behind the port.
+
+    wires  of one word through the whole array (X, Y, Z), of one byte between the memory's pins and the buffers ("pins"),
+           and of one word of each buffer between there and the array ("to X" and so on)
+    """
 
     mac: Figure
     registers: Figure
@@ -27,12 +33,11 @@ class Tariff:
     requantise: Figure
     dram_read: Figure
     dram_write: Figure
+    wires: dict[str, Figure]
 
 
 def tariff(machine: Machine, engine: Engine, hardware: Hardware, costs: Costs) -> Tariff:
-    node = machine.node_nm
-    bits = {"X": hardware.x_bits * hardware.rows, "Y": hardware.y_bits * hardware.cols, "Z": 32 * hardware.cols,
-            "P": 8 * OUTPUT_PARAMETER_BYTES * hardware.cols}  # fmt: skip
+    node, bits = machine.node_nm, _word_bits(hardware)
     bank = {name: hardware.depth(name) * bits[name] // 8 for name in bits}
 
     def words(action: str) -> dict[str, Figure]:
@@ -46,7 +51,25 @@ def tariff(machine: Machine, engine: Engine, hardware: Hardware, costs: Costs) -
         word_read=words("sram_read"), word_write=words("sram_write"), requantise=costs.energy_pj("requantise", 32, node),
         dram_read=costs.energy_pj("dram_read", 8, node, technology=dram.technology),
         dram_write=costs.energy_pj("dram_write", 8, node, technology=dram.technology),
+        wires=_wires(machine, hardware, costs, bits),
     )  # fmt: skip
+
+
+def _word_bits(hardware: Hardware) -> dict[str, int]:
+    return {"X": hardware.x_bits * hardware.rows, "Y": hardware.y_bits * hardware.cols, "Z": 32 * hardware.cols,
+            "P": 8 * OUTPUT_PARAMETER_BYTES * hardware.cols}  # fmt: skip
+
+
+def _wires(machine: Machine, hardware: Hardware, costs: Costs, bits: dict[str, int]) -> dict[str, Figure]:
+    """Ways: from PE to PE the side of one, between buffers and array that of the engine, from the pins that of the die."""
+    node, parts = machine.node_nm, area(machine, hardware, costs)
+    cells = costs.area_um2("pe", hardware.x_bits, node, by=hardware.y_bits)
+    pitch, way = side_mm(total((cells, costs.placed(cells)))), across(side_mm(total(figure for _, figure in parts)))
+    hops = {"X": hardware.cols, "Y": hardware.rows, "Z": hardware.rows}
+    wire = {name: costs.energy_pj("wire", width, node) for name, width in bits.items()}
+    crossed = {name: product(wire[name], scaled(pitch, count)) for name, count in hops.items()}
+    pins = product(costs.energy_pj("wire", 8, node), across(side_mm(die_um2(machine, costs))))
+    return crossed | {f"to {name}": product(figure, way) for name, figure in wire.items()} | {"pins": pins}
 
 
 def counts(cost: Cost, hardware: Hardware, prices: Tariff) -> list[tuple[str, Figure, np.ndarray]]:
@@ -60,7 +83,9 @@ def counts(cost: Cost, hardware: Hardware, prices: Tariff) -> list[tuple[str, Fi
     writes = {"X": cost.filled["X"], "Y": cost.filled["Y"], "Z": cost.filled["Z"] + z, "P": cost.filled["P"]}
     rows += [("buffers", prices.word_read[name], reads[name]) for name in reads]
     rows += [("buffers", prices.word_write[name], writes[name]) for name in writes]
-    return rows
+    rows += [("wires", prices.wires[name], cost.streamed[name]) for name in "XYZ"]
+    rows += [("wires", prices.wires[f"to {name}"], reads[name] + writes[name]) for name in reads]
+    return [*rows, ("wires", prices.wires["pins"], cost.read_bytes + cost.write_bytes)]
 
 
 def energy_pj(cost: Cost, hardware: Hardware, prices: Tariff) -> np.ndarray:
@@ -69,16 +94,32 @@ def energy_pj(cost: Cost, hardware: Hardware, prices: Tariff) -> np.ndarray:
 
 
 def area(machine: Machine, hardware: Hardware, costs: Costs) -> tuple[tuple[str, Figure], ...]:
-    """(part, square micrometres) of one copy.  Wires and control have no row."""
+    """(part, square micrometres) of one copy.  Sequencers, movers and the port's queue have no row."""
     node = machine.node_nm
-    element = costs.area_um2("pe", hardware.x_bits, node, by=hardware.y_bits)
-    multiplier = costs.area_um2("int_mul", 32, node)
-    bits = (hardware.x_words * hardware.x_bits * hardware.rows + hardware.y_words * hardware.y_bits * hardware.cols
-            + hardware.z_words * 32 * hardware.cols + hardware.p_words * 8 * OUTPUT_PARAMETER_BYTES * hardware.cols)  # fmt: skip
-    programs = len(UNITS) * hardware.program_words * 8 * INSTRUCTION_BYTES
+    elements = scaled(costs.area_um2("pe", hardware.x_bits, node, by=hardware.y_bits), hardware.rows * hardware.cols)
+    multipliers = scaled(costs.area_um2("int_mul", 32, node), hardware.cols)
     return (
-        ("PEs", scaled(element, hardware.rows * hardware.cols)),
-        ("requantizers", scaled(multiplier, hardware.cols)),
-        ("buffers", costs.area_um2("sram", bits * hardware.banks, node)),
-        ("program memories", costs.area_um2("sram", programs, node)),
+        ("PEs", elements),
+        ("requantizers", multipliers),
+        ("placing and wiring", costs.placed(total((elements, multipliers)))),
+        ("buffers", costs.area_um2("sram", _buffer_bits(hardware), node)),
+        ("program memories", costs.area_um2("sram", _program_bits(hardware), node)),
     )
+
+
+def static(machine: Machine, hardware: Hardware, costs: Costs) -> tuple[tuple[str, Figure], ...]:
+    """(cause, watts) of one copy that is on."""
+    parts, node = dict(area(machine, hardware, costs)), machine.node_nm
+    per_um2 = costs.static_w("leakage", 1.0, node)
+    return (
+        ("leakage of logic", product(per_um2, total((parts["PEs"], parts["requantizers"])))),
+        ("leakage of buffers", costs.static_w("sram", _buffer_bits(hardware) + _program_bits(hardware), node)),
+    )
+
+
+def _buffer_bits(hardware: Hardware) -> int:
+    return hardware.banks * sum(hardware.depth(name) * width for name, width in _word_bits(hardware).items())
+
+
+def _program_bits(hardware: Hardware) -> int:
+    return len(UNITS) * hardware.program_words * 8 * INSTRUCTION_BYTES

@@ -18,6 +18,7 @@ from .closed_form import Cost, batch, join, price
 from .cycle import run
 from .energy import area as hardware_area
 from .energy import counts, tariff
+from .energy import static as hardware_static
 from .lower import MOST_INSTRUCTIONS, Bases, lower
 from .tiling import Tiling, check
 from .tree import Placement, from_tree
@@ -52,6 +53,10 @@ def ideal_cycles(einsum: Einsum, engine: Engine) -> float:
 
 def area(machine: Machine, engine: Engine, costs: Costs) -> tuple[tuple[str, Figure], ...]:
     return hardware_area(machine, hardware_of(machine, engine), costs)
+
+
+def static(machine: Machine, engine: Engine, costs: Costs) -> tuple[tuple[str, Figure], ...]:
+    return hardware_static(machine, hardware_of(machine, engine), costs)
 
 
 def evaluate(work: Work) -> dict[str, OpResult]:
