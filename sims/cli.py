@@ -21,6 +21,7 @@ VERBS = {
     "map": ("mapping", "the best mapping of every operator, with its certificate"),
     "sim": ("sim", "generate the machine's array, run it in Verilator, compare with the cycle model"),
     "compare": ("compare", "what differs between two results or machines, and what each difference is made of"),
+    "report": ("report", "one HTML page of a result: roofline, time, energy, area, timeline, memory, mapping"),
     "list": ("listing", "the models and machines that have a name"),
     "machine init": ("machine_init", "a commented description of a machine, to begin one's own from"),
     "machine show": ("machine_show", "a machine fully resolved, each value with where it was written"),

@@ -22,10 +22,15 @@ WHOLE = "memory"
 
 def stage_table(result: Result, mapping: Mapping | None, machine: Machine) -> str:
     """The table of one stage and what follows from it."""
-    off_chip = sorted({engine.port for engine in machine.engines if engine.port})
-    columns = [name.format(memory="+".join(off_chip).upper()) for name in COLUMNS]
-    rows = [_row(group, engine, ops, off_chip) for (group, engine), ops in _grouped(result.ops)]
-    return grid(title(result), columns, [*rows, _total(result, off_chip)], last_is_total=True) + "\n" + headlines(result, mapping, machine)
+    outer = off_chip(machine)
+    columns = [name.format(memory="+".join(outer).upper()) for name in COLUMNS]
+    rows = [_row(group, engine, ops, outer) for (group, engine), ops in grouped(result.ops)]
+    return grid(title(result), columns, [*rows, _total(result, outer)], last_is_total=True) + "\n" + headlines(result, mapping, machine)
+
+
+def off_chip(machine: Machine) -> list[str]:
+    """The memories behind the ports of engines."""
+    return sorted({engine.port for engine in machine.engines if engine.port})
 
 
 def title(result: Result) -> str:
@@ -39,7 +44,7 @@ def title(result: Result) -> str:
     return f"{work}, on {result.machine} at fidelity {result.fidelity}"
 
 
-def _grouped(ops: tuple[OpResult, ...]) -> list[tuple[tuple[str, str], list[OpResult]]]:
+def grouped(ops: tuple[OpResult, ...]) -> list[tuple[tuple[str, str], list[OpResult]]]:
     """Operators by group and engine, in the order of the model's dataflow."""
     groups: dict[tuple[str, str], list[OpResult]] = {}
     for op in ops:
@@ -48,22 +53,22 @@ def _grouped(ops: tuple[OpResult, ...]) -> list[tuple[tuple[str, str], list[OpRe
     return sorted(groups.items(), key=lambda item: (place.get(item[0][0], len(place)), item[0]))
 
 
-def _row(group: str, engine: str, ops: list[OpResult], off_chip: list[str]) -> list[str]:
+def _row(group: str, engine: str, ops: list[OpResult], outer: list[str]) -> list[str]:
     cycles, hz = sum(op.cycles for op in ops), ops[0].clock_hz
     priced = [op.energy.value for op in ops if op.energy]
     return [
         group, engine, f"{cycles:,}", units.time(cycles / hz), units.energy(sum(priced)) if priced else "-",
-        _traffic(ops, off_chip), units.share(sum(op.ideal_cycles for op in ops), cycles), _bound_by(ops),
+        _traffic(ops, outer), units.share(sum(op.ideal_cycles for op in ops), cycles), bound_by(ops),
         weakest([op.provenance for op in ops]),
     ]  # fmt: skip
 
 
-def _traffic(ops: tuple[OpResult, ...] | list[OpResult], off_chip: list[str]) -> str:
+def _traffic(ops: tuple[OpResult, ...] | list[OpResult], outer: list[str]) -> str:
     moved = bytes_by_memory(ops)
-    return units.size(sum(size for memory, size in moved.items() if memory in off_chip or memory == WHOLE)) if moved else "-"
+    return units.size(sum(size for memory, size in moved.items() if memory in outer or memory == WHOLE)) if moved else "-"
 
 
-def _bound_by(ops: tuple[OpResult, ...] | list[OpResult]) -> str:
+def bound_by(ops: tuple[OpResult, ...] | list[OpResult]) -> str:
     """What decides most of the cycles."""
     cycles: dict[str, int] = {}
     for op in ops:
@@ -71,11 +76,11 @@ def _bound_by(ops: tuple[OpResult, ...] | list[OpResult]) -> str:
     return max(cycles, key=lambda name: cycles[name])
 
 
-def _total(result: Result, off_chip: list[str]) -> list[str]:
+def _total(result: Result, outer: list[str]) -> list[str]:
     return [
         "total", "", f"{result.cycles:,}", units.time(result.seconds),
-        units.energy(result.energy.value) if result.energy else "-", _traffic(result.ops, off_chip), "",
-        _bound_by(result.ops), result.provenance,
+        units.energy(result.energy.value) if result.energy else "-", _traffic(result.ops, outer), "",
+        bound_by(result.ops), result.provenance,
     ]  # fmt: skip
 
 
@@ -86,9 +91,9 @@ def headlines(result: Result, mapping: Mapping | None, machine: Machine) -> str:
     if result.energy:
         rate = "" if result.stage == "gemm" else f", {units.number(tokens_per_joule(result))} tokens/J"
         spent = f"{units.energy(result.energy.value)}, {power_w(result):#.3g} W{rate}"
-        pairs.append(("energy", f"{spent} ({trust['energy']}; {_bounds(result.energy, units.energy)})"))
+        pairs.append(("energy", f"{spent} ({trust['energy']}; {bounds(result.energy, units.energy)})"))
     size = f"{_mm2(result.area.value)} of {machine.node_nm} nm"
-    pairs.append(("area", f"{size} ({trust['area']}; {_bounds(result.area, _mm2)}), memory controllers not counted"))
+    pairs.append(("area", f"{size} ({trust['area']}; {bounds(result.area, _mm2)}), memory controllers not counted"))
     if used := _used(result):
         pairs.append(("util", used))
     if result.resident and sum(size for _, size in result.resident):
@@ -120,7 +125,8 @@ def _mm2(um2: float) -> str:
     return f"{um2 / 1e6:#.3g} mm2"
 
 
-def _bounds(figure: Figure, text: Callable[[float], str]) -> str:
+def bounds(figure: Figure, text: Callable[[float], str]) -> str:
+    """What the sources bound a figure by, in words."""
     if figure.low is None and figure.high is None:
         return "bounds unknown"
     ends = ["unknown" if end is None else text(end) for end in (figure.low, figure.high)]
@@ -136,7 +142,7 @@ def _used(result: Result) -> str:
 
 
 def _resident(result: Result, machine: Machine) -> str:
-    ports = sorted({engine.port for engine in machine.engines if engine.port})
+    ports = off_chip(machine)
     parts = " + ".join(f"{units.size(size)} {'KV cache' if kind == 'kv' else kind + 's'}" for kind, size in result.resident if size)
     return f"{parts} in {units.size(sum(machine.memory(port).size_bytes for port in ports))} of {', '.join(ports)}"
 

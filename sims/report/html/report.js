@@ -1,0 +1,49 @@
+"use strict";
+// Unpacks plotly.js, which lies compressed in this page, and draws the plots in the colours of the reader's scheme.
+(async () => {
+  const plots = JSON.parse(document.getElementById("plots").textContent);
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const narrow = matchMedia("(max-width: 700px)");
+  // Tol's "bright" and "muted" schemes: told apart by most colour-blind readers, and on both grounds.
+  const colours = ["#4477aa", "#ee8866", "#44aa99", "#aa3377", "#bbaa33", "#66ccee", "#cc6677", "#88aa44", "#9988cc", "#999999",
+                   "#117788", "#dd9933", "#886644", "#cc88bb", "#5599dd", "#77bb88", "#bb5544", "#667799"];
+
+  const painted = (value) => {
+    if (Array.isArray(value)) return value.map(painted);
+    if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, painted(item)]));
+    if (typeof value === "string" && /^series:\d+$/.test(value)) return colours[Number(value.slice(7)) % colours.length];
+    return value;
+  };
+
+  const axis = (given, ink) => ({automargin: true, gridcolor: ink.grid, zerolinecolor: ink.grid, linecolor: ink.grid, ...given,
+                                 title: {standoff: 8, ...(given?.title ?? {})}});
+
+  const layout = (plot) => {
+    const style = getComputedStyle(document.documentElement);
+    const read = (name) => style.getPropertyValue(name).trim();
+    const ink = {text: read("--ink"), grid: read("--line"), card: read("--card")};
+    const touch = narrow.matches || matchMedia("(pointer: coarse)").matches;
+    const legend = {orientation: "h", y: 1, yanchor: "bottom", x: 0, xanchor: "left", font: {size: 11}};
+    return {...plot.layout, autosize: true, height: plot.height + 30 * Math.ceil(plot.data.length / (narrow.matches ? 3 : 9)),
+            paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: {l: 8, r: 14, t: 8, b: 8}, legend,
+            font: {family: style.fontFamily, size: narrow.matches ? 11 : 12, color: ink.text}, hovermode: "closest",
+            hoverlabel: {bgcolor: ink.card, bordercolor: ink.grid, font: {color: ink.text}, align: "left"},
+            dragmode: touch ? false : "zoom", xaxis: axis(plot.layout.xaxis, ink), yaxis: axis(plot.layout.yaxis, ink)};
+  };
+
+  const draw = () => Promise.all(plots.map((plot) => Plotly.react(plot.id, painted(plot.data), layout(plot),
+      {responsive: true, displaylogo: false, displayModeBar: false, doubleClick: "reset"})));
+
+  try {
+    const packed = Uint8Array.from(atob(document.getElementById("library").textContent.trim()), (sign) => sign.charCodeAt(0));
+    const library = document.createElement("script");
+    library.textContent = await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+    document.head.append(library);
+    await draw();
+    for (const query of [dark, narrow]) query.addEventListener("change", draw);
+    document.documentElement.dataset.drawn = "yes";
+  } catch (error) {
+    for (const plot of document.querySelectorAll(".plot")) plot.textContent = "This browser cannot draw the plot; its figures are in the tables.";
+    throw error;
+  }
+})();
