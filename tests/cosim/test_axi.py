@@ -28,7 +28,7 @@ from .configurations import CONFIGURATIONS
 PROGRAMS = 150
 HARDWARE = CONFIGURATIONS["all 4x4"]
 SMALL = replace(HARDWARE, rows=2, cols=2, port_bytes=2, outstanding=3)
-group = pytest.mark.xdist_group("axi")
+bulk, benches = pytest.mark.xdist_group("axi bulk"), pytest.mark.xdist_group("axi benches")
 
 
 @lru_cache(maxsize=2)
@@ -50,13 +50,13 @@ def failures(engine: Engine, seed: int) -> tuple[str, ...]:
     return check(random_job(HARDWARE, seed, stalled=False, largest=18, wide=is_wide(seed)), engine).failures
 
 
-@group
+@bulk
 def test_axi_adds_no_cycle(engine: Engine) -> None:
     """Latency of the port = latency of the memory behind AXI: total, every command, every bit; words split at 4 KiB included."""
     assert [seed for seed in range(PROGRAMS) if failures(engine, seed)] == []
 
 
-@group
+@bulk
 def test_data_is_right_where_the_memory_stalls(engine: Engine) -> None:
     """Where a stall meets a word that is two bursts, the second waits, and the model's port knows one; so cycles may differ."""
     engine.base = 1 << 40
@@ -65,7 +65,7 @@ def test_data_is_right_where_the_memory_stalls(engine: Engine) -> None:
         assert {*verdict.failures} <= {"cycles", "commands"}, verdict.report
 
 
-@group
+@bulk
 def test_reset_at_any_cycle_is_clean(engine: Engine) -> None:
     engine.base = 0x1000
     for seed in range(8):
@@ -87,7 +87,7 @@ CAUGHT_IN_BULK = {
 }
 
 
-@group
+@bulk
 @pytest.mark.parametrize("fault", CAUGHT_IN_BULK)
 def test_the_comparison_catches(fault: str, engine: Engine) -> None:
     select = axi_mutants.UNIT, axi_mutants.ADDRESS, axi_mutants.LANE
@@ -130,14 +130,14 @@ def test_every_fault_is_expected_somewhere() -> None:
     assert {mutation.name for mutation in axi_mutants.MUTATIONS} == {*CAUGHT_IN_BULK, *CAUGHT_BY_BENCH}
 
 
-@group
+@benches
 def test_the_benches_pass_on_sound_hardware() -> None:
     results = run_benches(SMALL, "systolic_axi", faulty(SMALL), top=TOP)
     assert {result.name for result in results} == {*BENCHES}
     assert [result for result in results if not result.passed] == []
 
 
-@group
+@benches
 @pytest.mark.parametrize("fault", CAUGHT_BY_BENCH)
 def test_a_bench_catches(fault: str) -> None:
     word, message = CAUGHT_BY_BENCH[fault]

@@ -11,12 +11,10 @@ from archmodel.load import load_machine
 from archmodel.records.base import SpecError
 from archmodel.records.engines.systolic import OUTPUT_PARAMETER_BYTES, Hardware
 from rtl.systolic import TOP, emit
-from sims.cosim.build import OPTIMISE_NOTHING
-from sims.cosim.compare import check
-from sims.cosim.drive import Engine
-from sims.cosim.jobs import random_job
+from sims.synth import confirm as confirming
 from sims.synth import synth
-from sims.synth.synth import simulatable, synth_ecp5
+from sims.synth.confirm import confirm
+from sims.synth.synth import synth_ecp5
 
 LFE5UM5G_85 = {"luts": 83_640, "multipliers": 156, "block_rams": 208}
 """FPGA-DS-02012, table 1.1."""
@@ -59,15 +57,13 @@ def test_the_preset_fits_with_multipliers_in_dsps_and_buffers_in_block_ram(capsy
         assert getattr(found, name) <= 0.9 * limit
 
 
-def test_the_netlist_runs_programs_bit_for_bit_and_cycle_for_cycle() -> None:
-    """At 4x4 with the preset's dataflow and port rules: Verilator needs minutes for the netlist of 8x8."""
+def test_the_netlist_behind_axi_runs_programs_bit_for_bit_and_cycle_for_cycle() -> None:
+    """At 4x4 with the preset's dataflow and port rules: Verilator needs minutes for that of 8x8, ``python -m sims.synth.confirm``."""
     hardware = replace(tiny(), rows=4, cols=4, port_bytes=4, x_words=64, y_words=64, z_words=64, p_words=8)
-    made = synth_ecp5(emit(hardware), TOP)
-    assert made.resources.multipliers == 16 + requantizer_multipliers(hardware)
-    with Engine(hardware, simulatable(made.netlist), optimise=OPTIMISE_NOTHING) as engine:
-        for seed in range(20):
-            verdict = check(random_job(hardware, seed, stalled=bool(seed % 2), largest=16), engine)
-            assert not verdict.failures, verdict.report
+    resources, programs, cycles, report = confirm(hardware, range(30))
+    assert report == ""
+    assert (programs, cycles > 20_000) == (30, True)
+    assert f"{16 + requantizer_multipliers(hardware)} MULT18X18D" in resources
 
 
 def test_a_latch_is_refused() -> None:
@@ -90,3 +86,15 @@ def test_without_pyosys_the_message_names_the_remedy(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(synth, "find_spec", lambda name: None)
     with pytest.raises(SpecError, match=r"^pyosys: not installed; pip install 'archmodel\[synth\]' brings it$"):
         synth_ecp5("", "t")
+
+
+def test_a_netlist_with_a_fault_is_not_confirmed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command says so and exits with 1; faults of the hardware itself are planted in tests/cosim."""
+    monkeypatch.setattr(confirming, "confirm", lambda hardware, seeds: ("64 LUT4", 1, 9, "model and hardware differ in: cycles"))
+    assert confirming.main(["ecp5-tiny", "--programs", "1"]) == 1
+    assert capsys.readouterr().out == "ecp5-tiny behind AXI: 64 LUT4\nmodel and hardware differ in: cycles\n"
+
+
+def test_a_machine_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert confirming.main(["no-such-machine"]) == 2
+    assert "no-such-machine" in capsys.readouterr().err
