@@ -17,6 +17,7 @@ from archmodel.records.base import OneOf, SpecError, Within, bounds_of, one_of
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _WHOLE = re.compile(r"[+-]?(0|[1-9][0-9_]{0,18})")
+_FAR = re.compile(r"[eE][+-]?\d{3}")
 Json = dict[str, Any]
 
 
@@ -147,8 +148,10 @@ class Ratio:
     def __call__(self, node: Node) -> Fraction:
         if not isinstance(node.value, str):
             raise SpecError(f"found {node.shown()}, expected text")
+        if len(node.value) > 40 or _FAR.search(node.value):  # 1e999999999 has a billion digits
+            raise SpecError(f"found {node.shown()}, expected {self.expected}")
         try:
-            return Fraction(node.value[:40])
+            return Fraction(node.value)
         except (ValueError, ZeroDivisionError):
             raise SpecError(f"found {node.shown()}, expected {self.expected}") from None
 

@@ -10,12 +10,15 @@ import dataclasses
 import functools
 import hashlib
 import json
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
+BEYOND = 1e100
+"""No number of a record is as large; sums and ratios of smaller ones are finite."""
 LONGEST_LINE = 1000
 """Characters of one line of an error; a longer one loses its middle."""
 
@@ -169,12 +172,21 @@ def _build(cls: Any, data: Any) -> Any:
     if origin is tuple:
         return _build_tuple(typing.get_args(cls), data)
     if cls is Fraction:
-        return Fraction(data)
+        return _build_fraction(data)
     if dataclasses.is_dataclass(cls):
         return _build_record(cls, data)
     if cls is not Any and not isinstance(data, cls):
         raise ValueError(f"expected {cls.__name__}, found {shown(data)}")
+    if cls in (int, float) and not abs(data) < BEYOND:
+        raise ValueError(f"expected a number nearer to 0 than {BEYOND:g}, found {shown(data)}")
     return data
+
+
+def _build_fraction(data: Any) -> Fraction:
+    """From what ``to_plain`` prints; Fraction itself would write out 1e999999999."""
+    if not isinstance(data, str) or not re.fullmatch(r"-?\d{1,400}/\d{1,400}", data):
+        raise ValueError(f"expected a fraction such as 3/2, found {shown(data)}")
+    return Fraction(data)
 
 
 def _build_record(cls: Any, data: Any) -> Any:

@@ -17,6 +17,7 @@ Its bytes are canonical and little-endian:
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 from collections.abc import Mapping as Fields
 from dataclasses import dataclass
@@ -68,6 +69,8 @@ def from_bytes(data: bytes) -> Program:
     _, version, isa, hardware, name, count = struct.unpack_from("<4sHHQ8sI", data)
     if version != FORMAT_VERSION:
         raise SpecError(f"program: format version {version}, expected {FORMAT_VERSION}")
+    if not re.fullmatch(rb"\w+\0*", name):
+        raise SpecError(f"program: engine type {name!r}, expected ASCII letters, digits and _, zero padded")
     if not 0 < count <= MAX_STREAMS or len(data) < 28 + 4 * count:
         raise SpecError(f"program: {count} streams in {len(data)} bytes, expected 1 to {MAX_STREAMS}")
     lengths = struct.unpack_from(f"<{count}I", data, 28)
@@ -77,7 +80,7 @@ def from_bytes(data: bytes) -> Program:
     for length in lengths:
         streams.append(data[at : at + length * INSTRUCTION_BYTES])
         at += length * INSTRUCTION_BYTES
-    return Program(name.rstrip(b"\0").decode("ascii", "replace"), isa, hardware, tuple(streams))
+    return Program(name.rstrip(b"\0").decode("ascii"), isa, hardware, tuple(streams))
 
 
 def fingerprint(program: Program) -> str:

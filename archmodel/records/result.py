@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from .base import SpecError
 from .figure import Figure, total, weakest
 
 FIDELITIES = ("bound", "analytic", "cycle", "rtl")
@@ -36,6 +37,10 @@ class OpResult:
     causes: tuple[tuple[str, int], ...]
     energy_by: tuple[tuple[str, Figure], ...]
     repeat: int = 1
+
+    def __post_init__(self) -> None:
+        if self.clock_hz < 1 or self.cycles < 0:
+            raise SpecError(f"operator {self.name}: {self.cycles} cycles at {self.clock_hz} Hz, expected at least 0 at 1 Hz or more")
 
     @property
     def seconds(self) -> float:

@@ -189,10 +189,14 @@ def _program_sources() -> tuple[Source, ...]:
 
 
 def _program(path: Path) -> Program:
+    data = path.read_bytes()
     try:
-        return from_bytes(path.read_bytes())
+        program = from_bytes(data)
     except SpecError as error:
         raise SpecError(f"{path}: {error}") from error
+    if to_bytes(program) != data:
+        raise AssertionError("the Program doesn't print what it was read from")
+    return program
 
 
 def _use_program(program: Program) -> None:

@@ -90,7 +90,8 @@ def headlines(result: Result, mapping: Mapping | None, machine: Machine) -> str:
     pairs = [("time", _time(result)), ("bound", _bound(result))]
     if result.energy:
         rate = "" if result.stage == "gemm" else f", {units.number(tokens_per_joule(result))} tokens/J"
-        spent = f"{units.energy(result.energy.value)}, {power_w(result):#.3g} W{rate}"
+        power = power_w(result)
+        spent = units.energy(result.energy.value) + ("" if power is None else f", {power:#.3g} W{rate}")
         pairs.append(("energy", f"{spent} ({trust['energy']}; {bounds(result.energy, units.energy)})"))
     size = f"{_mm2(result.area.value)} of {machine.node_nm} nm"
     pairs.append(("area", f"{size} ({trust['area']}; {bounds(result.area, _mm2)}), memory controllers not counted"))

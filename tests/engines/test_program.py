@@ -48,6 +48,13 @@ def test_any_streams_survive_the_round_trip(streams: list[bytes], isa: int) -> N
     assert from_bytes(to_bytes(program)) == program
 
 
+@pytest.mark.parametrize("name", [b"sys\0olic", b"systol\xffc", b"\0" * 8, b"a b     "])
+def test_an_engine_type_that_would_not_be_written_back(name: bytes) -> None:
+    with pytest.raises(SpecError) as error:
+        from_bytes(DATA[:16] + name.ljust(8, b"\0") + DATA[24:])
+    assert str(error.value) == f"program: engine type {name.ljust(8, bytes(1))!r}, expected ASCII letters, digits and _, zero padded"
+
+
 @given(st.integers(0, len(DATA) - 1))
 def test_truncated_bytes_are_refused(length: int) -> None:
     with pytest.raises(SpecError, match=r"^program: "):

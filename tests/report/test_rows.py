@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from archmodel import load_machine
 from archmodel.records.figure import Figure
 from archmodel.records.mapping import Certificate, Mapping
 from archmodel.records.result import OpResult, Result
 from sims.report.rows import to_json
+from sims.report.table import headlines
 
 HZ = 1_000_000
 
@@ -88,3 +90,8 @@ def test_the_certificate_says_how_far_from_optimal() -> None:
     plain = to_json(result(op("a")), Mapping("g", "x", (), certificate=proof))["certificate"]
     assert plain == {"objective": "cycles", "value": 110, "lower_bound": 100, "gap": pytest.approx(0.1), "space": 1000, "evaluated": 10}
     assert to_json(result(op("a")))["certificate"] is None
+
+
+def test_no_time_has_no_power() -> None:
+    text = headlines(result(op("a", cycles=0, causes=())), None, load_machine("edge-npu"))
+    assert "energy  2 uJ (published; " in text.replace("2.00 uJ", "2 uJ")
