@@ -10,6 +10,7 @@ from amaranth.utils import ceil_log2
 NAME = "archmodel_sram"
 
 VERILOG = """\
+// Replace this module by a foundry's macro or a device's block RAM: every memory of the engine is an instance of it.
 // One write port, one read port, both on `clk`; `rdata` follows `raddr` by one cycle and holds while `ren` is low.
 // Reading the word that is written in the same cycle is never relied upon.
 module archmodel_sram #(parameter WIDTH = 8, parameter DEPTH = 2, parameter ADDRESS = 1) (
@@ -22,6 +23,13 @@ module archmodel_sram #(parameter WIDTH = 8, parameter DEPTH = 2, parameter ADDR
   output reg  [WIDTH-1:0]   rdata
 );
   reg [WIDTH-1:0] words [0:DEPTH-1];
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  // An operand that is padded with zeros meets words that were never written, and zero times X is X in a simulator.
+  integer i;
+  initial for (i = 0; i < DEPTH; i = i + 1) words[i] = {WIDTH{1'b0}};
+`endif
+`endif
   always @(posedge clk) if (wen) words[waddr] <= wdata;
   always @(posedge clk) if (ren) rdata <= words[raddr];
 endmodule

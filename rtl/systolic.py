@@ -83,7 +83,8 @@ class Systolic(wiring.Component):
     """The whole engine.
 
     program_*   the host writes instructions, 32 bits at a time, while the engine is idle
-    start       one cycle; `refused` rises instead of a run when the header names other hardware
+    start       one cycle; the run begins in it
+    refused     rises in the cycle after `start`, instead of a run, when the header names other hardware
     done        no program runs
     request_*   memory port: reads (one handshake a word) and writes (one a beat), addresses in beats
     read_*      beats of reads, in order; the engine always takes them

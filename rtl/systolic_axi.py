@@ -19,22 +19,27 @@ TOP = "archmodel_systolic_axi"
 ADDRESS_BITS = 64
 
 
+def ports(hardware: Hardware, address_bits: int = ADDRESS_BITS) -> dict[str, Any]:
+    """Those of the engine behind AXI, by name; ``SystolicAxi`` says what they do."""
+    return {
+        "aclk": In(1), "aresetn": In(1), **axi.manager(hardware.port_bytes, address_bits), **axi.subordinate(registers.ADDRESS_BITS),
+        "irq": Out(1), "trace_start": Out(len(UNITS)), "trace_end": Out(len(UNITS)),
+    }  # fmt: skip
+
+
 class SystolicAxi(wiring.Component):
     """``archmodel_systolic`` as it is, with AXI around it.
 
     aclk, aresetn  the one clock; reset is active low and synchronous, and resets the memory's side too
     m_axi_*        AXI4 manager, data as wide as a beat of the memory port
-    s_axi_*        AXI4-Lite subordinate, 32 bits of data, registers of ``registers.REGISTERS``
+    s_axi_*        AXI4-Lite subordinate, 32 bits of data: the program and the control registers
     irq            high while an event is kept and enabled
     trace_*        those of the engine
     """
 
     def __init__(self, hardware: Hardware, address_bits: int = ADDRESS_BITS) -> None:
         self.hardware, self.address_bits = hardware, address_bits
-        super().__init__({
-            "aclk": In(1), "aresetn": In(1), **axi.manager(hardware.port_bytes, address_bits), **axi.subordinate(registers.ADDRESS_BITS),
-            "irq": Out(1), "trace_start": Out(len(UNITS)), "trace_end": Out(len(UNITS)),
-        })  # fmt: skip
+        super().__init__(ports(hardware, address_bits))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from archmodel.memory.port import Port, port_of
 from archmodel.records.base import SpecError
 from archmodel.records.engines.systolic import Hardware, Params, resolve
+from archmodel.records.graph import Graph
 from archmodel.records.machine import Engine, Machine
 
 from ..cosim.jobs import Job, make_job
@@ -82,17 +83,24 @@ def _scaled(machine: Machine, engine: Engine, rows: int, cols: int) -> Machine:
     )  # fmt: skip
 
 
+def product_graph(array: Array, sizes: Sequence[int]) -> Graph:
+    """C[m,n] = A[m,k] B[k,n] in the widths of the array."""
+    from archmodel.workload.gemm import gemm_graph
+    from archmodel.workload.operators import Bits
+
+    m, n, k = sizes
+    params = array.engine.params
+    return gemm_graph(m, n, k, Bits(weight=params.weight_bits, activation=params.act_bits))
+
+
 def product_jobs(array: Array, sizes: Sequence[int], seed: int) -> list[tuple[str, Job]]:
     """The Programs that one copy runs for C[m,n] = A[m,k] B[k,n] under the best mapping, with random data."""
     from archmodel import search
-    from archmodel.workload.gemm import gemm_graph
-    from archmodel.workload.operators import Bits
 
     from ..cosim.evaluate import distinct_tilings
 
     m, n, k = sizes
-    params = array.engine.params
-    graph = gemm_graph(m, n, k, Bits(weight=params.weight_bits, activation=params.act_bits))
+    graph = product_graph(array, sizes)
     tilings = distinct_tilings(graph, search(graph, array.machine), array.machine)["gemm"]
     return [(f"product {m}x{n}x{k}" + (f", slice {t.m}x{t.n}x{t.k}" if (t.m, t.n, t.k) != (m, n, k) else ""),
              make_job(t, array.hardware, array.port, None, seed)) for t in tilings]  # fmt: skip

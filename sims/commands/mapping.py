@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archmodel.records.base import SpecError
@@ -13,6 +15,7 @@ from .work import add_machine, add_output, add_work, graph_of, machine_of, names
 
 if TYPE_CHECKING:
     from archmodel.records.graph import Graph
+    from archmodel.records.machine import Machine
     from archmodel.records.mapping import Mapping
 
     from ..report.trees import Mapped
@@ -22,6 +25,7 @@ EXAMPLES = """examples:
   archmodel map llama-3.1-8b cloud --stage prefill
   archmodel map mixtral-8x7b cloud --batch 16 --product attn.q --explain
   archmodel map --gemm 64,256,512 edge-npu -o gemm.yaml
+  archmodel map llama-3.1-8b edge-npu --product attn.k --program k.ampg
 """
 
 
@@ -33,12 +37,15 @@ def add_arguments(parser: Parser) -> None:
     shown.add_argument("--explain", action="store_true", help="print the loop tree of each product that is shown")
     shown.add_argument("--all", action="store_true", help=f"show all distinct products, not only the {SHOWN} that take longest")
     add_machine(parser)
+    parser.add_argument("--program", type=Path, metavar="FILE",
+                        help="write there the Program of the one product that is shown, which emit --program reads")  # fmt: skip
     add_output(parser, "write the mapping there: FILE.yaml gets the record, which run --mapping reads; FILE.json gets JSON")
 
 
 def execute(given: argparse.Namespace) -> int:
     model, machine_name = names_of(given, "map")
     check_writable(given.output)
+    check_writable(given.program)
     machine, graph = machine_of(machine_name, given.sets), graph_of(given, model)
     from archmodel import evaluate, search
 
@@ -47,6 +54,8 @@ def execute(given: argparse.Namespace) -> int:
     mapping = search(graph, machine)
     result = evaluate(graph, mapping, machine)
     items = _chosen(products(graph, mapping, machine, result), given.product)
+    if given.program is not None:
+        _write_program(given.program, graph, mapping, machine, items)
     if given.output is not None and given.output.suffix in (".yaml", ".yml"):
         from archmodel.load import record_to_yaml
 
@@ -56,6 +65,19 @@ def execute(given: argparse.Namespace) -> int:
     else:
         deliver(_text(graph, mapping, items, given), given.output)
     return 0
+
+
+def _write_program(file: Path, graph: Graph, mapping: Mapping, machine: Machine, items: list[Mapped]) -> None:
+    """The canonical bytes of one product's Program: what one copy of the engine runs for one instance."""
+    from archmodel import lower
+    from archmodel.records.program import to_bytes
+
+    from .output import write_whole
+
+    if len(items) != 1:
+        raise SpecError(f"--program {file}: found {len(items)} matrix products, and a Program is of one; name it with --product")
+    write_whole(file, to_bytes(lower(graph, mapping, machine, items[0].einsum.name)))
+    print(f"wrote {file}", file=sys.stderr)
 
 
 def _chosen(items: list[Mapped], wanted: list[str] | None) -> list[Mapped]:

@@ -31,7 +31,7 @@ def check_writable(path: Path | None) -> None:
         raise SpecError(f"{path}: the folder {folder} is not writable; name another one")
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Write beside ``path``, then move into place: what stands there is the old file or the whole new one."""
     check_writable(path)
     try:
@@ -39,8 +39,8 @@ def write_whole(path: Path, text: str) -> None:
     except OSError as error:
         raise SpecError(f"{path}: cannot be written ({error.strerror}); name another folder") from error
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:

@@ -79,6 +79,13 @@ def _parameters(channels: int, rng: np.random.Generator) -> Matrix:
     return np.stack((rng.integers(-spread, spread), multiplier, shift), axis=-1)
 
 
+def draw_words(buffer: str, words: int, hardware: Hardware, rng: np.random.Generator) -> Bytes:
+    """Bytes of so many words for a buffer (X, Y, Z or P) as they lie in memory, whatever tensor they belong to."""
+    if buffer == "P":
+        return _parameters(words * hardware.cols, rng).astype("<u4").view(np.uint8).reshape(-1)
+    return rng.integers(0, 256, words * hardware.beats(buffer) * hardware.port_bytes, dtype=np.uint8)
+
+
 def golden(tiling: Tiling, operands: Operands) -> Matrix:
     """The result by definition: every product added in exact integers, wrapped to 32 bits, then requantised."""
     total = operands.initial + operands.a @ operands.b

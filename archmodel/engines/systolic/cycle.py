@@ -78,7 +78,7 @@ def run(program: Program, hardware: Hardware, port: Port, memory: npt.NDArray[np
     data = (state or Datapath(hardware)) if memory is not None else None
     if data is not None:
         data.restart()
-    units = [_Unit(name, _walk(stream)) for name, stream in zip(UNITS, program.streams, strict=True)]
+    units = [_Unit(name, walk(stream)) for name, stream in zip(UNITS, program.streams, strict=True)]
     trace: list[Event] = []
     free = 0
     while pick := _next_to_start(units, free):
@@ -255,7 +255,7 @@ def decoded(stream: bytes) -> tuple[tuple[str, Fields], ...]:
     return tuple(decode(stream[i : i + INSTRUCTION_BYTES]) for i in range(0, len(stream), INSTRUCTION_BYTES))
 
 
-def _walk(stream: bytes) -> Iterator[tuple[str, Fields, int]]:
+def walk(stream: bytes) -> Iterator[tuple[str, Fields, int]]:
     """(name, fields, control instructions before it) of each command of a valid stream in order of issue, with absolute addresses."""
     code, pc, control = decoded(stream), 0, 0
     registers = (0,) * ADDRESS_REGISTERS

@@ -1,0 +1,110 @@
+"""``archmodel emit``: the machine's array as a folder of Verilog, testbench, constraints and document, usable without Python."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archmodel.records.base import SpecError, shown
+
+from .output import dump
+from .parser import Parser, integer
+from .work import add_machine, machine_of
+
+if TYPE_CHECKING:
+    from archmodel.records.program import Program
+
+    from ..emit.bundle import Bundle
+    from .arrays import Array
+
+MOST_PES = 128 * 128
+"""The largest array that is emitted: a minute and 16 MB."""
+LARGEST_PROGRAM = 1 << 20
+"""Bytes of a Program file; three full sequencers of 4096 instructions have 393,216."""
+EXAMPLES = """examples:
+  archmodel emit ecp5-tiny -o tiny
+  archmodel map llama-3.1-8b edge-npu --product attn.k --program k.ampg
+  archmodel emit edge-npu -o npu --program k.ampg
+"""
+
+
+def add_arguments(parser: Parser) -> None:
+    parser.epilog = EXAMPLES
+    parser.add_argument("machine", metavar="MACHINE", help="a machine of `list machines` or a YAML file")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="the folder to write, new or emitted before")
+    parser.add_argument("--program", type=Path, metavar="FILE",
+                        help="what the testbench runs, written by `map --program`; else a small product, mapped by the search")  # fmt: skip
+    parser.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of the testbench's data (default 0)")
+    add_machine(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def execute(given: argparse.Namespace) -> int:
+    from ..emit.bundle import VERILATE, bundle
+    from ..emit.folder import check_folder, place
+    from ..emit.stimulus import stimulus
+    from .arrays import array_of
+    from .waiting import interruptible
+
+    check_folder(given.output)
+    array = array_of(machine_of(given.machine, given.sets))
+    if array.hardware.rows * array.hardware.cols > MOST_PES:
+        raise SpecError(f"emit {array.machine.name}: an array of {array.hardware.rows}x{array.hardware.cols}, expected at most {MOST_PES} "
+                        f"elements; take a smaller one with --set engines.{array.engine.name}.rows=N and cols=N")  # fmt: skip
+    program, what = _program(given.program, array)
+    behind = array.machine.memory(array.engine.port or "")
+    try:
+        run = stimulus(program, array.hardware, array.port, behind, given.seed)
+    except SpecError as error:
+        raise SpecError(f"{given.program}: {error}" if given.program else str(error)) from error
+    made = interruptible(lambda: bundle(array.machine, array.engine, run, what))
+    place(made.files, given.output)
+    print(dump({**made.facts, "folder": str(given.output)}) if given.json else _text(given, made, VERILATE), end="")
+    return 0
+
+
+def _program(file: Path | None, array: Array) -> tuple[Program, str]:
+    """The Program that the testbench runs, and what it is."""
+    if file is not None:
+        return _read(file), f"the Program of {shown(file.name)}"
+    from archmodel import lower, search
+
+    from .arrays import product_graph
+
+    rows, cols = array.hardware.rows, array.hardware.cols
+    sizes = min(rows, 32) + 3, cols + cols // 2, rows + rows // 2
+    graph = product_graph(array, sizes)
+    return lower(graph, search(graph, array.machine), array.machine, "gemm"), f"the product {'x'.join(map(str, sizes))}"
+
+
+def _read(file: Path) -> Program:
+    """The Program in a file.  Raises SpecError, with the file's name, for any other content."""
+    from archmodel.records.program import from_bytes
+
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(LARGEST_PROGRAM + 1)
+    except OSError as error:
+        raise SpecError(f"{file}: cannot be read ({error.strerror}); `archmodel map --program FILE` writes one") from error
+    if len(data) > LARGEST_PROGRAM:
+        raise SpecError(f"{file}: larger than {LARGEST_PROGRAM} bytes, expected a Program; `archmodel map --program FILE` writes one")
+    try:
+        return from_bytes(data)
+    except SpecError as error:
+        raise SpecError(f"{file}: {error}") from error
+
+
+def _text(given: argparse.Namespace, made: Bundle, command: str) -> str:
+    from ..report import units
+    from ..report.grid import lines
+
+    size = sum(map(len, made.files.values()))
+    facts = made.facts
+    said = lines([
+        ("wrote", f"{given.output}: {len(made.files)} files, {units.size(size)}; README.md there says more"),
+        ("hardware", f"{facts['machine']}, engine {facts['engine']}, id {facts['hardware_id']}"),
+        ("testbench", f"{facts['program']}: {facts['commands']} commands, {facts['cycles']} cycles, data of seed {facts['seed']}"),
+    ])  # fmt: skip
+    return f"{said}\ncd {shlex.quote(str(given.output))}\n{command}\n./obj_dir/Varchmodel_testbench\n"
