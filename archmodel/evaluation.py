@@ -19,25 +19,28 @@ from .records.result import OpResult, Result
 FIDELITIES = ("bound", "analytic", "cycle")
 
 
-def evaluate(graph: Graph, mapping: Mapping | None, machine: Machine, fidelity: str = "analytic") -> Result:
+def evaluate(graph: Graph, mapping: Mapping | None, machine: Machine, fidelity: str = "analytic",
+             costs: Costs | None = None) -> Result:  # fmt: skip
     """The Result of one stage.  Operators run one after another; copies of an engine run side by side.
 
     bound     roofline and compulsory traffic of the whole stage, as one row; it needs no mapping
     analytic  closed forms over the mapping
     cycle     each distinct Program in the cycle model, timing only
+
+    ``costs`` are this project's where none are given; ``load_costs`` reads a user's own.
     Raises SpecError for an unknown fidelity, a mapping of something else, or what the machine cannot hold or execute.
     """
     if fidelity not in FIDELITIES:
         raise SpecError(f"fidelity {fidelity!r}: expected bound, analytic or cycle (rtl is that of sims.cosim)")
     refuse_overflow(graph, machine)
-    costs = default_costs()
+    costs = costs or default_costs()
     static = machine_static(machine, costs)
     ops = (bound_row(graph, machine),) if fidelity == "bound" else _with_static(_rows(graph, mapping, machine, fidelity, costs), static)
     stage = graph.stage
     return Result(
         stage.model, machine.name, stage.kind, stage.batch, stage.context, stage.tokens, stage.emitted, fidelity,
         machine.clocks[0].hz, ops, machine_area(machine, costs), static, bound_seconds(graph, machine),
-        record_hash((graph, machine, mapping)), __version__, stage.seed, stage.routing, graph.resident,
+        record_hash((graph, machine, mapping)), __version__, stage.seed, stage.routing, graph.resident, costs=costs.label,
     )  # fmt: skip
 
 

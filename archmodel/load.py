@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archmodel.located import Findings, Node, one_line
 from archmodel.records.base import SpecError, from_plain, to_plain
 from archmodel.records.machine import Machine
 from archmodel.schema import SECTIONS, build, choice, plain_of
+
+if TYPE_CHECKING:
+    from archmodel.cost import Costs, Row
 
 PRESETS = Path(__file__).parent / "presets"
 MAX_BYTES = 1 << 20
@@ -70,6 +73,25 @@ def load_record(cls: Any, path: str | Path) -> Any:
         return from_plain(cls, plain)
     except SpecError as error:
         raise SpecError(f"{path}: {error}") from error
+
+
+def load_costs(path: str | Path) -> Costs:
+    """This project's costs with the rows of a user's table in their place.  Raises SpecError, a line a finding, as load_machine."""
+    from archmodel.cost import default_costs
+    from archmodel.cost.own import own_costs
+
+    findings = Findings()
+    tree = _parse(_text(Path(path)), str(path), findings)
+    costs = own_costs(tree, Path(path).name, default_costs(), findings)
+    findings.stop()
+    return costs
+
+
+def costs_to_yaml(rows: tuple[Row, ...]) -> str:
+    """A table that ``load_costs`` reads back as these rows."""
+    from archmodel.cost.own import plain_of
+
+    return _dump(plain_of(rows))
 
 
 def read_yaml(path: str | Path) -> Any:

@@ -1,6 +1,6 @@
 """Search: a tree for every Einsum of a graph.
 
-Each engine type may have a searcher, a class ``Searcher(machine, engine)`` in ``mapper/<type>.py`` that is called with a
+Each engine type may have a searcher, a class ``Searcher(machine, engine, costs)`` in ``mapper/<type>.py`` that is called with a
 graph and an Einsum; an engine without one has no choice to make, and gets a leaf.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 
+from archmodel.cost import Costs, default_costs
 from archmodel.engines import engine_for, engine_module
 from archmodel.legality import refuse_overflow
 from archmodel.records.base import SpecError
@@ -22,7 +23,7 @@ from .found import Found
 Search = Callable[[Graph, Einsum], Found]
 
 
-def search(graph: Graph, machine: Machine) -> Mapping:
+def search(graph: Graph, machine: Machine, costs: Costs | None = None) -> Mapping:
     """The mapping of every Einsum on the first engine that executes it, each with the fewest cycles, then the least energy.
 
     The certificate says among how many mappings.  Raises SpecError when weights and KV cache exceed a memory, no engine
@@ -36,7 +37,7 @@ def search(graph: Graph, machine: Machine) -> Mapping:
         if engine is None:
             raise SpecError(_no_engine(graph, einsum, machine))
         if engine.name not in searchers:
-            searchers[engine.name] = _searcher(machine, engine)
+            searchers[engine.name] = _searcher(machine, engine, costs or default_costs())
         found.append(searchers[engine.name](graph, einsum))
     cycles = sum(item.cycles for item in found)
     proof = Certificate("cycles, then energy", cycles, cycles,
@@ -47,11 +48,11 @@ def search(graph: Graph, machine: Machine) -> Mapping:
     )  # fmt: skip
 
 
-def _searcher(machine: Machine, engine: Engine) -> Search:
+def _searcher(machine: Machine, engine: Engine, costs: Costs) -> Search:
     name = f"{__package__}.{engine.type}"
     if find_spec(name) is None:
         return lambda _graph, einsum: Found(Compute(einsum.name, engine.name))
-    searcher: Search = import_module(name).Searcher(machine, engine)
+    searcher: Search = import_module(name).Searcher(machine, engine, costs)
     return searcher
 
 

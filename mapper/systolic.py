@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from archmodel.cost import default_costs
+from archmodel.cost import Costs, default_costs
 from archmodel.engines import engine_module, relayouter
 from archmodel.engines.systolic import hardware_of, price
 from archmodel.engines.systolic.closed_form import Batch
@@ -54,17 +54,17 @@ class Target:
     turner: Engine | None
 
 
-def target(machine: Machine, engine: Engine) -> Target:
+def target(machine: Machine, engine: Engine, costs: Costs | None = None) -> Target:
     hardware = hardware_of(machine, engine)
-    prices = tariff(machine, engine, hardware, default_costs())
+    prices = tariff(machine, engine, hardware, costs or default_costs())
     return Target(machine, engine, hardware, port_of(machine, engine), prices, relayouter(machine))
 
 
 class Searcher:
     """Searches each distinct operator once; ``at`` is the first byte that no operand lies in yet."""
 
-    def __init__(self, machine: Machine, engine: Engine) -> None:
-        self.where = target(machine, engine)
+    def __init__(self, machine: Machine, engine: Engine, costs: Costs) -> None:
+        self.where = target(machine, engine, costs)
         self.known: dict[tuple[object, ...], Choice] = {}
         self.at = 0
 

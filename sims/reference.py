@@ -1,7 +1,8 @@
 """The reference pages, written from the code: ``python -m sims.reference``.
 
 ``docs/reference/machine.md`` comes from the tables that the reader of machines validates with, ``docs/reference/cli.md``
-from the parsers of the verbs.  A test compares the committed pages with what this module writes.
+from the parsers of the verbs, ``docs/reference/costs.md`` from the tables of costs.  A test compares the committed pages
+with what this module writes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from archmodel.keys import CLOCK, LINK, SECTIONS, TOP, Key, engine_keys, inline,
 from archmodel.records.machine import engine_records, engine_types
 
 from .cli import VERBS, parser_of
+from .cost_page import cost_page
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 COMMAND = "python -m sims.reference"
@@ -52,7 +54,7 @@ differ, 2 bad input or interrupted. An error is one line a finding on standard e
 
 def pages() -> dict[Path, str]:
     """The text of each page, by its path."""
-    return {FOLDER / "machine.md": machine_page(), FOLDER / "cli.md": cli_page()}
+    return {FOLDER / "machine.md": machine_page(), FOLDER / "cli.md": cli_page(), FOLDER / "costs.md": f"{WRITTEN}\n{cost_page()}"}
 
 
 def machine_page() -> str:

@@ -94,9 +94,11 @@ def _factor(row: Row, node_nm: int) -> tuple[float, str]:
 
 
 def _between(lower: Row, upper: Row, node_nm: int) -> float:
-    """The value at a node between those of two rows, as far along as the scaling model is."""
-    whole = math.log(_factor(lower, upper.node_nm or node_nm)[0])
-    part = math.log(_factor(lower, node_nm)[0])
+    """The value at a node between those of two rows, as far along as the scaling model is; without one, as the node is."""
+    assert lower.node_nm and upper.node_nm, "two rows without node have the same place"
+    whole, part = (math.log(_factor(lower, node)[0]) for node in (upper.node_nm, node_nm))
+    if not whole:
+        whole, part = (math.log(node / lower.node_nm) for node in (upper.node_nm, node_nm))
     return lower.value * float((upper.value / lower.value) ** (part / whole))
 
 

@@ -26,14 +26,22 @@ _ENERGY = {
 _VOLTS = {180: 1.8, 130: 1.3, 90: 1.2, 65: 1.1, 45: 0.9, 32: 0.9, 20: 0.9, 16: 0.85, 14: 0.8, 10: 0.75, 7: 0.7}
 
 
+STEEPEST = 100.0
+"""Natural logarithm of the farthest that a power law reaches; rows of a user's table may lie as steep as they like."""
+
+
 def energy_factor(from_nm: int, to_nm: int, from_volts: float | None = None) -> tuple[float, str]:
     """Energy at ``to_nm`` (nominal voltage) for 1 at ``from_nm``, with its provenance."""
     if from_nm == to_nm:
         return 1.0, "published"
-    nominal = {node: relative_energy(node, _VOLTS[node]) for node in _ENERGY}
-    known = from_volts is not None and from_nm in _ENERGY
-    start = relative_energy(from_nm, from_volts) if known and from_volts else power_law(nominal, from_nm)
-    return power_law(nominal, to_nm) / start, _provenance(from_nm, to_nm)
+    return energy_at(to_nm) / energy_at(from_nm, from_volts), _provenance(from_nm, to_nm)
+
+
+def energy_at(node_nm: int, volts: float | None = None) -> float:
+    """The model's relative energy at a node: at a supply where the model has the node, else at nominal voltages around it."""
+    if volts is not None and node_nm in _ENERGY:
+        return relative_energy(node_nm, volts)
+    return power_law({node: relative_energy(node, _VOLTS[node]) for node in _ENERGY}, node_nm)
 
 
 def area_factor(from_nm: int, to_nm: int) -> tuple[float, str]:
@@ -71,7 +79,8 @@ def power_law(points: Mapping[int, float], at: float) -> float:
     right = min(max(sum(key < at for key in keys), 1), len(keys) - 1)
     x0, x1 = keys[right - 1], keys[right]
     slope = math.log(points[x1] / points[x0]) / math.log(x1 / x0)
-    return float(points[x0] * (at / x0) ** slope)
+    growth = slope * math.log(at / x0)
+    return points[x0] * math.exp(min(max(growth, -STEEPEST), STEEPEST))
 
 
 def _provenance(*nodes_nm: int) -> str:

@@ -13,9 +13,11 @@ Actions (energy, pJ)
     wire                     ``bits`` bits moved one millimetre
 Components (area, um2)
     int_add int_mul fp_add fp_mul        one operator
-    register sram                        ``bits`` bits of storage
+    register sram                        ``bits`` bits of storage; sram_cell are bitcells with their circuits, for bounds
     pe                                   multiplier, 32-bit adder and registers of a systolic element
     vector_lane                          multiplier, adder and four operand registers
+    requantizer                          the multiplier of one column's
+    control                              sequencers and movers of a systolic engine: only in a table made by ``archmodel synth``
 Static power (W)
     leakage                  of logic whose cells have ``amount`` um2
     sram                     of ``amount`` bits
@@ -40,6 +42,15 @@ _ACCUMULATOR_BITS = 32
 _GIB = 1 << 30
 UNITS = {"pj": "picojoules", "pj/mm": "picojoules a millimetre", "um2": "square micrometres", "w/um2": "watts a square micrometre",
          "w/bit": "watts a bit", "w/gib": "watts a GiB", "ratio": "a ratio"}  # fmt: skip
+WIDE = ("mac", "int_add", "int_mul", "fp_add", "fp_mul", "bf16_add", "bf16_mul", "exp", "div", "requantise", "pe", "vector_lane",
+        "requantizer")  # fmt: skip
+"""Operators, whose cost depends on their width otherwise than in proportion."""
+ACTIONS = {
+    "pj": (*WIDE[:10], "register_write", "sram_read", "sram_write", "dram_read", "dram_write"),
+    "pj/mm": ("wire",), "um2": (*WIDE[1:7], *WIDE[10:], "register", "sram", "sram_cell", "control"),
+    "w/um2": ("leakage",), "w/bit": ("sram",), "w/gib": ("dram_background",), "ratio": ("placement",),
+}  # fmt: skip
+"""What may have a row in each unit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,16 +64,16 @@ class Costs:
     name: str = ""
 
     @functools.cached_property
-    def hash(self) -> str:
-        """SHA-256 of the rows."""
-        return record_hash(self.rows)
+    def label(self) -> str:
+        """What tells this table from others: its name and the first digits of the SHA-256 of its rows."""
+        return f"{self.name or 'archmodel'} {record_hash(self.rows)[:16]}"
 
     @functools.cache  # noqa: B019 - one table lives as long as the process
     def energy_pj(self, action: str, bits: int, node_nm: int, *, by: int | None = None, size_bytes: int | None = None,
                   technology: str | None = None) -> Figure:  # fmt: skip
         """Picojoules of one action on ``bits`` bits at a node.  Raises SpecError for an action without a row."""
         name = _ALIASES.get(action, action)
-        if name in ("mac", "requantise") and not self._has(name, "pj"):
+        if name in ("mac", "requantise") and not self.has(name, "pj"):
             return self._composed(name, bits, node_nm, by)
         if name == "wire":
             return scaled(at_node(self._rows(name, "pj/mm"), node_nm), bits)
@@ -76,8 +87,10 @@ class Costs:
     @functools.cache  # noqa: B019
     def area_um2(self, component: str, bits: int, node_nm: int, *, by: int | None = None) -> Figure:
         """Square micrometres of a component of ``bits`` bits at a node.  Raises SpecError for one without a row."""
-        if self._has(component, "um2") and component not in ("sram", "register"):
+        if component in WIDE and self.has(component, "um2"):
             return along("bits", self._rows(component, "um2"), _width(bits, by), node_nm)
+        if component == "requantizer":
+            return self.area_um2("int_mul", bits, node_nm)
         if component == "pe":
             other = bits if by is None else by
             return total((self.area_um2("int_mul", bits, node_nm, by=other),
@@ -86,16 +99,16 @@ class Costs:
         if component == "vector_lane":
             return total((self.area_um2("fp_mul", bits, node_nm), self.area_um2("fp_add", bits, node_nm),
                           self.area_um2("register", 4 * bits, node_nm)))  # fmt: skip
+        if component == "sram" and not self.has(component, "um2"):
+            return sram.area_um2(bits, node_nm, self._rows("sram_cell", "um2"))
         rows = self._rows(component, "um2")
-        if component == "sram":
-            return sram.area_um2(bits, node_nm, rows)
         return scaled(at_node(rows, node_nm), bits / rows[0].bits)
 
     @functools.cache  # noqa: B019
     def static_w(self, what: str, amount: float, node_nm: int, *, technology: str | None = None) -> Figure:
         """Watts of ``amount`` of something at a node.  Raises SpecError for something without a row."""
         if what == "sram":
-            return scaled(at_node(self._rows("sram", "w/bit"), node_nm), amount) if self._has("sram", "w/bit") else (
+            return scaled(at_node(self._rows("sram", "w/bit"), node_nm), amount) if self.has("sram", "w/bit") else (
                 sram.leakage_w(amount, node_nm))  # fmt: skip
         if what == "dram_background":
             return scaled(at_node(self._rows(what, "w/gib", technology), node_nm), amount / _GIB)
@@ -120,12 +133,13 @@ class Costs:
     def _sram_pj(self, action: str, bits: int, node_nm: int, size_bytes: int | None) -> Figure:
         if size_bytes is None:
             raise SpecError(f"cost of {action}: no size_bytes, expected that of the memory")
-        if not self._has(action, "pj"):
+        if not self.has(action, "pj"):
             return sram.energy_pj(action, size_bytes, bits, node_nm)
         rows = self._rows(action, "pj")
         return scaled(along("size_bytes", rows, size_bytes, node_nm), bits / rows[0].bits)
 
-    def _has(self, action: str, unit: str) -> bool:
+    def has(self, action: str, unit: str) -> bool:
+        """Whether there is a row, and not only a composition or a model."""
         return any(row.action == action and row.unit == unit for row in self.rows)
 
     def _rows(self, action: str, unit: str, technology: str | None = None) -> tuple[Row, ...]:

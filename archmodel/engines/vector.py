@@ -171,7 +171,7 @@ def _row(work: Work, name: str, einsum: Einsum, moved: Stream, lanes: int, read_
         ("lanes", work.costs.energy_pj("add", engine.params.lane_bits, node), float(lanes * repeat)),
         ("dram", work.costs.energy_pj("dram_read", 1, node, technology=dram.technology), float(read_bits * repeat)),
         ("dram", work.costs.energy_pj("dram_write", 1, node, technology=dram.technology), float(written_bits * repeat)),
-        ("wires", wire, float((read_bits + written_bits) * repeat)),
+        ("wires to pins", wire, float((read_bits + written_bits) * repeat)),
     ])  # fmt: skip
     return OpResult(
         name, einsum.group, engine.name, work.machine.clock_hz(engine.clock), cycles, 0,

@@ -57,6 +57,7 @@ class Result:
     """One stage on one machine.  Operators run one after another; ``cycles`` are those of ``clock_hz``.
 
     area_by    (part, um2) pairs
+    costs      the table that energy, area and power are of: its name and a hash of its rows
     static_by  (cause, W) pairs: what the machine draws whatever it does; their energy over an operator's time is in its ``energy_by``
     """
 
@@ -79,6 +80,7 @@ class Result:
     routing: str
     resident: tuple[tuple[str, int], ...]
     notes: tuple[str, ...] = ()
+    costs: str = ""
 
     @property
     def seconds(self) -> float:

@@ -11,7 +11,7 @@ from archmodel.records.base import SpecError
 
 from .output import check_writable, deliver, dump, wants_json
 from .parser import Parser, close_to
-from .work import add_machine, add_output, add_work, graph_of, machine_of, names_of
+from .work import add_costs, add_machine, add_output, add_work, costs_of, graph_of, machine_of, names_of
 
 if TYPE_CHECKING:
     from archmodel.records.graph import Graph
@@ -39,6 +39,7 @@ def add_arguments(parser: Parser) -> None:
     add_machine(parser)
     parser.add_argument("--program", type=Path, metavar="FILE",
                         help="write there the Program of the one product that is shown, which emit --program reads")  # fmt: skip
+    add_costs(parser)
     add_output(parser, "write the mapping there: FILE.yaml gets the record, which run --mapping reads; FILE.json gets JSON")
 
 
@@ -46,13 +47,13 @@ def execute(given: argparse.Namespace) -> int:
     model, machine_name = names_of(given, "map")
     check_writable(given.output)
     check_writable(given.program)
-    machine, graph = machine_of(machine_name, given.sets), graph_of(given, model)
+    machine, graph, costs = machine_of(machine_name, given.sets), graph_of(given, model), costs_of(given)
     from archmodel import evaluate, search
 
     from ..report.trees import products
 
-    mapping = search(graph, machine)
-    result = evaluate(graph, mapping, machine)
+    mapping = search(graph, machine, costs)
+    result = evaluate(graph, mapping, machine, costs=costs)
     items = _chosen(products(graph, mapping, machine, result), given.product)
     if given.program is not None:
         _write_program(given.program, graph, mapping, machine, items)

@@ -11,9 +11,10 @@ from archmodel.records.base import SpecError
 
 from .output import check_writable, deliver, dump, wants_json
 from .parser import Parser, one_of
-from .work import add_machine, add_output, add_work, graph_of, machine_of, names_of
+from .work import add_costs, add_machine, add_output, add_work, costs_of, graph_of, machine_of, names_of
 
 if TYPE_CHECKING:
+    from archmodel.cost import Costs
     from archmodel.records.graph import Graph
     from archmodel.records.machine import Machine
     from archmodel.records.mapping import Mapping
@@ -35,6 +36,7 @@ def add_arguments(parser: Parser) -> None:
                      help="bound (roofline), analytic (default), cycle (cycle model), rtl (Verilator as well)")  # fmt: skip
     how.add_argument("--mapping", type=Path, metavar="FILE", help="a mapping that `map -o FILE.yaml` wrote, instead of a search")
     add_machine(parser)
+    add_costs(parser)
     add_output(parser, "write the answer there; a name that ends in .json gets JSON")
 
 
@@ -44,9 +46,10 @@ def execute(given: argparse.Namespace) -> int:
     check_writable(given.output)
     _check(given)
     machine, graph = machine_of(machine_name, given.sets), graph_of(given, model)
-    mapping = _mapping(given, graph, machine)
+    costs = costs_of(given)
+    mapping = _mapping(given, graph, machine, costs)
     try:
-        result = _evaluate(given, graph, mapping, machine)
+        result = _evaluate(given, graph, mapping, machine, costs)
     except RuntimeError as error:
         from ..cosim.evaluate import Mismatch
 
@@ -78,7 +81,7 @@ def _check(given: argparse.Namespace) -> None:
         check_tools()
 
 
-def _mapping(given: argparse.Namespace, graph: Graph, machine: Machine) -> Mapping | None:
+def _mapping(given: argparse.Namespace, graph: Graph, machine: Machine, costs: Costs) -> Mapping | None:
     if given.mapping is not None:
         from archmodel.load import load_record
         from archmodel.records.mapping import Mapping
@@ -89,16 +92,16 @@ def _mapping(given: argparse.Namespace, graph: Graph, machine: Machine) -> Mappi
         return None
     from archmodel import search
 
-    return search(graph, machine)
+    return search(graph, machine, costs)
 
 
-def _evaluate(given: argparse.Namespace, graph: Graph, mapping: Mapping | None, machine: Machine) -> Result:
+def _evaluate(given: argparse.Namespace, graph: Graph, mapping: Mapping | None, machine: Machine, costs: Costs) -> Result:
     if given.fidelity == "rtl":
         from ..cosim.evaluate import evaluate as confirm
         from .waiting import interruptible
 
         assert mapping is not None, "only the bound goes without a mapping"
-        return interruptible(lambda: confirm(graph, mapping, machine, seed=given.seed))
+        return interruptible(lambda: confirm(graph, mapping, machine, seed=given.seed, costs=costs))
     from archmodel import evaluate
 
-    return evaluate(graph, mapping, machine, given.fidelity)
+    return evaluate(graph, mapping, machine, given.fidelity, costs)

@@ -11,6 +11,7 @@ from archmodel.records.base import SpecError
 from .parser import Parser, integer, integers, one_of, widths
 
 if TYPE_CHECKING:
+    from archmodel.cost import Costs
     from archmodel.records.graph import Graph
     from archmodel.records.machine import Machine
     from archmodel.workload.model import Model
@@ -45,6 +46,21 @@ def add_work(parser: Parser) -> None:
 def add_machine(parser: Parser) -> None:
     parser.add_argument("--set", action="append", default=[], dest="sets", metavar="PATH=VALUE",
                         help="change the machine, such as engines.array.rows=32; may be repeated")  # fmt: skip
+
+
+def add_costs(parser: Parser) -> None:
+    parser.add_argument("--costs", type=Path, metavar="FILE", help="a table of your own, whose rows replace this project's (docs/costs.md)")
+
+
+def costs_of(given: argparse.Namespace) -> Costs:
+    """The user's costs, or this project's.  Raises SpecError, a line a finding."""
+    from archmodel.cost import default_costs
+
+    if given.costs is None:
+        return default_costs()
+    from archmodel.load import load_costs
+
+    return load_costs(given.costs)
 
 
 def add_output(parser: Parser, what: str) -> None:

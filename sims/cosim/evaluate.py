@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from archmodel.cost import Costs
 from archmodel.engines.systolic import hardware_of, price
 from archmodel.engines.systolic.tiling import Tiling
 from archmodel.engines.systolic.tree import from_tree
@@ -47,13 +48,13 @@ def distinct_tilings(graph: Graph, mapping: Mapping, machine: Machine) -> dict[s
 
 
 def evaluate(graph: Graph, mapping: Mapping, machine: Machine, fidelity: str = "rtl", seed: int = 0,
-             most_cycles: int = PATIENT_CYCLES) -> Result:  # fmt: skip
+             most_cycles: int = PATIENT_CYCLES, costs: Costs | None = None) -> Result:  # fmt: skip
     """The Result at fidelity cycle, its matrix products confirmed in Verilator.
 
     Raises Mismatch where model and hardware differ, SpecError where more than ``most_cycles`` would have to be simulated.
     """
     if fidelity != "rtl":
-        return by_cycle(graph, mapping, machine, fidelity)
+        return by_cycle(graph, mapping, machine, fidelity, costs)
     engine = machine.engine_of_type("systolic")
     if engine is None:
         raise SpecError(f"machine {machine.name}: no systolic engine, and only that has RTL")
@@ -61,7 +62,7 @@ def evaluate(graph: Graph, mapping: Mapping, machine: Machine, fidelity: str = "
     wanted = distinct_tilings(graph, mapping, machine)
     unique = {_key(tiling): tiling for tilings in wanted.values() for tiling in tilings}
     _refuse_large(graph, machine, hardware, list(unique.values()), port, most_cycles)
-    result = by_cycle(graph, mapping, machine, "cycle")
+    result = by_cycle(graph, mapping, machine, "cycle", costs)
     with Engine(hardware) as simulated:
         for tiling in unique.values():
             verdict = check(make_job(tiling, hardware, port, None, seed), simulated)

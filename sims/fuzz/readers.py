@@ -7,12 +7,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from archmodel.cost import Costs, default_costs
 from archmodel.load import (
     PRESETS,
+    costs_to_yaml,
+    load_costs,
     load_machine,
     load_record,
     machine_from_yaml,
     machine_to_yaml,
+    plain_from_yaml,
     read_yaml,
     record_to_yaml,
 )
@@ -112,8 +116,6 @@ def _model_work() -> tuple[Graph, Machine, Mapping]:
 
 
 def _records(*records: Any) -> tuple[Source, ...]:
-    from archmodel.load import plain_from_yaml
-
     return tuple(Source(text.encode(), plain_from_yaml(text)) for text in map(record_to_yaml, records))
 
 
@@ -151,6 +153,25 @@ def _set(path: Path) -> Machine:
 def _set_sources() -> tuple[Source, ...]:
     options = ("engines.array.rows=32", "clock=800 MHz", "memories.dram={size: 1 GiB, bandwidth: 1 GB/s}", "engines.vector=null", "name=x")
     return tuple(Source(option.encode()) for option in options)
+
+
+# --- Costs ----------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _cost_sources() -> tuple[Source, ...]:
+    rows = default_costs().rows
+    texts = [costs_to_yaml(part) for part in (rows[:4], rows[12:20], rows[30:36], rows[-8:])]
+    return tuple(Source(text.encode(), plain_from_yaml(text)) for text in texts)
+
+
+def _use_costs(costs: Costs) -> None:
+    """A product and a softmax priced by them."""
+    from archmodel import evaluate
+
+    graph, machine, mapping = _work()
+    result = evaluate(graph, mapping, machine, costs=costs)
+    _answer(Saved(result, graph, machine, mapping, "archmodel run"))
 
 
 # --- Results --------------------------------------------------------------------------------------------------------
@@ -241,6 +262,7 @@ READERS: dict[str, Reader] = {
     "set": Reader("set.txt", _set_sources, _set, "--set |archmodel/presets/edge-npu.yaml:", _use_machine),
     "graph": Reader("graph.yaml", _graph_sources, lambda path: load_record(Graph, path), IN_FILE, _use_graph, YAML),
     "mapping": Reader("mapping.yaml", _mapping_sources, lambda path: load_record(Mapping, path), IN_FILE, _use_mapping, YAML),
+    "costs": Reader("costs.yaml", _cost_sources, load_costs, LOCATED, _use_costs, YAML),
     "result": Reader("result.json", _result_sources, read_saved, IN_FILE, _use_result, (json_text,)),
     "program": Reader("program.bin", _program_sources, _program, IN_FILE, _use_program),
 }

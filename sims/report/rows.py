@@ -23,7 +23,7 @@ def to_json(result: Result, mapping: Mapping | None = None) -> dict[str, Any]:
         "utilisation": utilisation(result), "bound_cycles": int(result.bound_seconds * result.clock_hz),
         "bound_seconds": result.bound_seconds, **_rates(result), "provenance": provenance(result),
         "certificate": certificate(mapping.certificate if mapping else None), "record_hash": result.record_hash,
-        "version": result.version, "seed": result.seed, "routing": result.routing, "resident": dict(result.resident),
+        "version": result.version, "seed": result.seed, "routing": result.routing, "resident": dict(result.resident), "costs": result.costs,
         "notes": list(result.notes), "ops": [op_row(op) for op in result.ops],
     }  # fmt: skip
     return plain

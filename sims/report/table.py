@@ -102,6 +102,8 @@ def headlines(result: Result, mapping: Mapping | None, machine: Machine) -> str:
     if mapping is not None and mapping.certificate is not None:
         pairs.append(("mapping", certificate_line(mapping)))
     drawn = f", routing {result.routing} with seed {result.seed}" if result.routing != "none" else ""
+    if not result.costs.startswith("archmodel "):
+        pairs.append(("costs", result.costs))
     pairs.append(("record", f"{result.record_hash[:16]}, archmodel {result.version}{drawn}"))
     return lines(pairs + [("note", note) for note in result.notes])
 

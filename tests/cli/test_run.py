@@ -199,3 +199,16 @@ def test_a_terminal_gets_bold_headings_and_a_file_does_not(
     assert "\x1b[1m" in styled
     said(capsys, *words, "-o", str(path))
     assert [line.rstrip() for line in path.read_text().splitlines()] == plain.splitlines()
+
+
+def test_costs_of_one_s_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "mine.yaml"
+    table.write_text("""rows:
+- {action: wire, unit: pj/mm, value: 1e-9, low: 0, high: 1e-9, node: 16 nm, condition: free wires, source: nobody, provenance: published}
+""")
+    words = ("run", "--gemm", "64,64,64", "edge-npu")
+    ours, theirs = (said(capsys, *words, *more, "--json").json for more in ((), ("--costs", str(table))))
+    assert theirs["ops"][0]["energy_by"]["wires"]["pj"] < 1e-6 * ours["ops"][0]["energy_by"]["wires"]["pj"]
+    assert theirs["costs"].startswith("mine.yaml ")
+    assert f"costs    {theirs['costs']}" in said(capsys, *words, "--costs", str(table)).out
+    assert "costs    " not in said(capsys, *words).out

@@ -157,7 +157,7 @@ def test_an_unknown_cost_is_refused(action: str, more: dict[str, str], message: 
 def test_a_table_of_one_s_own() -> None:
     own = Costs(tuple(row for row in COSTS.rows if row.action == "int_add"))
     assert own.energy_pj("int_add", 8, 45).value == 0.03
-    assert own.hash != COSTS.hash
+    assert own.label != COSTS.label
 
 
 def test_between_two_published_nodes_the_curve_meets_both() -> None:

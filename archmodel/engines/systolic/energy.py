@@ -85,7 +85,7 @@ def counts(cost: Cost, hardware: Hardware, prices: Tariff) -> list[tuple[str, Fi
     rows += [("buffers", prices.word_write[name], writes[name]) for name in writes]
     rows += [("wires", prices.wires[name], cost.streamed[name]) for name in "XYZ"]
     rows += [("wires", prices.wires[f"to {name}"], reads[name] + writes[name]) for name in reads]
-    return [*rows, ("wires", prices.wires["pins"], cost.read_bytes + cost.write_bytes)]
+    return [*rows, ("wires to pins", prices.wires["pins"], cost.read_bytes + cost.write_bytes)]
 
 
 def energy_pj(cost: Cost, hardware: Hardware, prices: Tariff) -> np.ndarray:
@@ -94,14 +94,15 @@ def energy_pj(cost: Cost, hardware: Hardware, prices: Tariff) -> np.ndarray:
 
 
 def area(machine: Machine, hardware: Hardware, costs: Costs) -> tuple[tuple[str, Figure], ...]:
-    """(part, square micrometres) of one copy.  Sequencers, movers and the port's queue have no row."""
+    """(part, square micrometres) of one copy.  Sequencers, movers and the port's queue are in it where the table has ``control``."""
     node = machine.node_nm
     elements = scaled(costs.area_um2("pe", hardware.x_bits, node, by=hardware.y_bits), hardware.rows * hardware.cols)
-    multipliers = scaled(costs.area_um2("int_mul", 32, node), hardware.cols)
+    multipliers = scaled(costs.area_um2("requantizer", 32, node), hardware.cols)
+    control = (("control", costs.area_um2("control", 1, node)),) if costs.has("control", "um2") else ()
+    logic = (("PEs", elements), ("requantizers", multipliers), *control)
     return (
-        ("PEs", elements),
-        ("requantizers", multipliers),
-        ("placing and wiring", costs.placed(total((elements, multipliers)))),
+        *logic,
+        ("placing and wiring", costs.placed(total(figure for _, figure in logic))),
         ("buffers", costs.area_um2("sram", _buffer_bits(hardware), node)),
         ("program memories", costs.area_um2("sram", _program_bits(hardware), node)),
     )
@@ -109,10 +110,10 @@ def area(machine: Machine, hardware: Hardware, costs: Costs) -> tuple[tuple[str,
 
 def static(machine: Machine, hardware: Hardware, costs: Costs) -> tuple[tuple[str, Figure], ...]:
     """(cause, watts) of one copy that is on."""
-    parts, node = dict(area(machine, hardware, costs)), machine.node_nm
-    per_um2 = costs.static_w("leakage", 1.0, node)
+    node = machine.node_nm
+    logic = total(figure for part, figure in area(machine, hardware, costs) if part in ("PEs", "requantizers", "control"))
     return (
-        ("leakage of logic", product(per_um2, total((parts["PEs"], parts["requantizers"])))),
+        ("leakage of logic", product(costs.static_w("leakage", 1.0, node), logic)),
         ("leakage of buffers", costs.static_w("sram", _buffer_bits(hardware) + _program_bits(hardware), node)),
     )
 
