@@ -126,7 +126,8 @@ def from_plain(cls: Any, data: Any) -> Any:
     except _ERRORS as error:
         name = getattr(cls, "__name__", str(cls))
         article = "an" if name[:1] in "AEIO" else "a"
-        raise SpecError(f"not {article} {name} record: {_Misfit.at((), error)}") from error
+        found = " ".join(str(_Misfit.at((), error)).split())  # it may quote text of several lines
+        raise SpecError(f"not {article} {name} record: {found}") from error
 
 
 def record_hash(value: Any) -> str:

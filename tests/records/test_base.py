@@ -10,6 +10,7 @@ import pytest
 from archmodel.forms import Ratio
 from archmodel.located import Node
 from archmodel.records.base import SpecError, from_plain, to_plain
+from archmodel.records.engines.systolic import Params
 from archmodel.records.result import OpResult
 
 
@@ -57,3 +58,11 @@ def test_an_operator_without_a_clock() -> None:
     assert str(error.value) == "operator g: 0 cycles at 0 Hz, expected at least 0 at 1 Hz or more"
     with pytest.raises(SpecError, match=r"^operator g: -1 cycles at 1 Hz"):
         replace(row, cycles=-1)
+
+
+def test_a_quoted_text_of_several_lines_stays_on_one() -> None:
+    with pytest.raises(SpecError) as error:
+        from_plain(Params, {"rows": 8, "cols": 8, "port_bytes": 8, "dataflows": ["two\nlines"]})
+    assert str(error.value) == (
+        "not a Params record: systolic engine: dataflows is two lines, expected one of ws, is, os"
+    )
