@@ -11,11 +11,11 @@ from archmodel.engines import engine_module, relayouter
 from archmodel.engines.systolic import hardware_of, price
 from archmodel.engines.systolic.closed_form import Batch
 from archmodel.engines.systolic.energy import Tariff, energy_pj, tariff
-from archmodel.engines.systolic.tiling import ROLES, Tiling, longest_k, overflow_text, quantum
+from archmodel.engines.systolic.tiling import ROLES, Tiling, may_overflow, overflow_text, quantum
 from archmodel.engines.systolic.tree import layouts, slice_size, to_tree, turned
 from archmodel.memory.port import Port, port_of
 from archmodel.records.base import SpecError
-from archmodel.records.engines.systolic import Hardware
+from archmodel.records.engines.systolic import SUM_BITS, Hardware
 from archmodel.records.graph import Einsum, Gemm, Graph
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.mapping import Relayout
@@ -87,10 +87,10 @@ class Searcher:
 def choose(graph: Graph, einsum: Einsum, gemm: Gemm, where: Target) -> Choice:
     """The best mapping of one GEMM over all splits and, within each, over the mapspace."""
     hardware, copies = where.hardware, where.engine.count
-    if gemm.k > longest_k(hardware) and where.engine.params.overflow == "refuse":
+    if may_overflow(gemm.k, hardware) and where.engine.params.overflow == "refuse":
         raise SpecError(f"einsum {einsum.name}: {overflow_text(gemm.k, hardware)}")
     _refuse_endless(einsum, gemm, where)
-    requantise = graph.tensor[einsum.output].bits <= 8
+    requantise = graph.tensor[einsum.output].bits < SUM_BITS
     kind = graph.tensor[gemm.a].kind
     able = tuple(flow for flow in hardware.dataflows if where.turner or not turned(flow, kind))
     if not able:

@@ -8,9 +8,9 @@ from amaranth.hdl import Cat, ClockSignal, Instance, Module, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from archmodel.records.engines.systolic import Hardware
+from archmodel.records.engines.systolic import SUM_BITS, Hardware
 
-from .pe import NAME, SUM_BITS
+from .pe import NAME
 
 
 def delayed(m: Module, signal: Any, cycles: int, name: str, reset_less: bool = False) -> Any:

@@ -8,11 +8,11 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from archmodel.records.engines.systolic import ADDRESS_BITS, Hardware
+from archmodel.records.engines.systolic import ADDRESS_BITS, SUM_BITS, Hardware
 from archmodel.records.program import INSTRUCTION_BYTES
 
 from .array import Array, delayed
-from .pe import SUM_BITS
+from .floating import added
 from .sequencer import view
 
 
@@ -24,7 +24,7 @@ class Folds(wiring.Component):
         super().__init__({
             "command": In(INSTRUCTION_BYTES * 8), "start": In(1), "advance": In(1),
             **{name: Out(ADDRESS_BITS) for name in names},
-            "again": Out(1), "final": Out(1),
+            "again": Out(1), "ending": Out(1), "final": Out(1),
         })  # fmt: skip
 
     def elaborate(self, platform: object) -> Module:
@@ -32,7 +32,8 @@ class Folds(wiring.Component):
         run = view("exec", self.command)
         inner, outer = Signal(16, name="inner"), Signal(16, name="outer")
         row_ends = Signal()
-        m.d.comb += [row_ends.eq(inner == run.inner - 1), self.final.eq(row_ends & (outer == run.outer - 1)), self.again.eq(outer != 0)]
+        m.d.comb += [row_ends.eq(inner == run.inner - 1), self.ending.eq(outer == run.outer - 1), self.final.eq(row_ends & self.ending),
+                     self.again.eq(outer != 0)]  # fmt: skip
         for name in self.names:
             row = Signal(ADDRESS_BITS, name=f"{name}_row")
             at, next_row = getattr(self, name), Signal(ADDRESS_BITS, name=f"{name}_next_row")
@@ -75,7 +76,7 @@ class Executor(wiring.Component):
             m.d.sync += self.command.eq(self.issued)
         m.d.comb += self.mode.eq(self._outputs(self.command))
         m.submodules.array = array = Array(hw)
-        m.d.comb += [array.mode.eq(self.mode), array.x.eq(self.x_data), array.y.eq(self.y_data)]
+        m.d.comb += array.mode.eq(self.mode)
         begins = self._stream(m, array)
         self._collect(m, array, delayed(m, begins, hw.rows + hw.cols - 1, "begin"))
         m.d.comb += [
@@ -118,10 +119,23 @@ class Executor(wiring.Component):
         with m.If(self.issue):
             m.d.sync += [preloading.eq(~self._outputs(self.issued)), streaming.eq(self._outputs(self.issued)), count.eq(0)]
         capture = (preloading | streaming) & (count == hw.rows - 1)
+        self._feed(m, array, xs.ending, ys.ending, count)
         m.d.sync += [array.valid.eq(valid), array.first.eq(first), array.last.eq(last), array.capture.eq(capture)]
         after_last = Signal()
         m.d.sync += after_last.eq(last)
         return Mux(self.mode, after_last, first)
+
+    def _feed(self, m: Module, array: Array, x_ending: Signal, y_ending: Signal, count: Signal) -> None:
+        """Words of X and Y as they come from the buffers; of floating point, zeros where a row is idle."""
+        hw, idle = self.hardware, self.run.idle
+        if not hw.is_float:
+            m.d.comb += [array.x.eq(self.x_data), array.y.eq(self.y_data)]
+            return
+        x_idle, y_idle = Signal(8, name="x_idle"), Signal(name="y_idle")
+        m.d.sync += [x_idle.eq(Mux(x_ending, idle, 0)), y_idle.eq(y_ending & (count < idle))]
+        lanes = [self.x_data[r * hw.x_bits : (r + 1) * hw.x_bits] for r in range(hw.rows)]
+        m.d.comb += [array.x.eq(Cat(*(Mux(x_idle > hw.rows - 1 - r, 0, lane) for r, lane in enumerate(lanes)))),
+                     array.y.eq(Mux(y_idle, 0, self.y_data))]  # fmt: skip
 
     def _collect(self, m: Module, array: Array, begin: Signal) -> None:
         """Reads Z a cycle ahead of the sums, adds, writes back."""
@@ -141,7 +155,11 @@ class Executor(wiring.Component):
         lanes = []
         for c in range(hw.cols):
             lane = slice(c * SUM_BITS, (c + 1) * SUM_BITS)
+            sums, before = array.sums[lane].as_signed(), Mux(accumulate, self.z_data[lane].as_signed(), 0)
+            if hw.is_float:
+                lanes.append(added(m, f"total{c}", sums.as_unsigned(), before.as_unsigned()))
+                continue
             total = Signal(signed(SUM_BITS), name=f"total{c}")
-            m.d.comb += total.eq(array.sums[lane].as_signed() + Mux(accumulate, self.z_data[lane].as_signed(), 0))
+            m.d.comb += total.eq(sums + before)
             lanes.append(total)
         m.d.comb += [self.z_write_data.eq(Cat(*lanes)), self.finished.eq(self.z_write & complete)]

@@ -16,7 +16,7 @@ from amaranth.lib.wiring import In, Out
 from archmodel.records.engines.systolic import ADDRESS_BITS, BUFFERS, OUTPUT_PARAMETER_BYTES, Hardware
 from archmodel.records.program import INSTRUCTION_BYTES
 
-from .requantizer import Requantizer
+from .requantizer import FloatRequantizer, Requantizer
 from .sequencer import view
 
 LENGTH_BITS = 16
@@ -173,7 +173,7 @@ class Storer(wiring.Component):
         m.d.comb += shared.eq(Array(own)[lane_now])
         results = []
         for c in range(self.hardware.cols):
-            m.submodules[f"requantizer{c}"] = unit = Requantizer()
+            m.submodules[f"requantizer{c}"] = unit = FloatRequantizer(self.hardware.result) if self.hardware.is_float else Requantizer()
             m.d.comb += [unit.enable.eq(flows), unit.value.eq(self.z_data[32 * c : 32 * c + 32].as_signed()),
                          unit.parameters.eq(Mux(move.broadcast, shared, own[c]))]  # fmt: skip
             results.append(unit.result)

@@ -15,15 +15,23 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from archmodel.records.engines.systolic import SUM_BITS
+from archmodel.records.formats import Format
+
+from .floating import MultiplyAdd
+
 NAME = "archmodel_pe"
-SUM_BITS = 32
 
 
 class ProcessingElement(wiring.Component):
-    """``operand`` and ``output`` say which dataflows it must serve; `mode` (1 is output-stationary) picks one of both."""
+    """``operand`` and ``output`` say which dataflows it must serve; `mode` (1 is output-stationary) picks one of both.
 
-    def __init__(self, x_bits: int, y_bits: int, operand: bool, output: bool) -> None:
-        self.operand, self.output = operand, output
+    Integers and floating point differ in the multiply-add alone; sums are int32 or the bits of fp32.
+    """
+
+    def __init__(self, x: Format, y: Format, operand: bool, output: bool) -> None:
+        self.operand, self.output, self.formats = operand, output, (x, y)
+        x_bits, y_bits = x.bits, y.bits
         super().__init__({
             "mode": In(1),
             "x_in": In(signed(x_bits)), "x_out": Out(signed(x_bits)),
@@ -48,15 +56,23 @@ class ProcessingElement(wiring.Component):
         if both:
             operand = Mux(self.mode, self.y_in, operand)
             addend = Mux(self.mode, addend, self.sum_in)
-        product = Signal(signed(self.x_in.shape().width + self.y_in.shape().width))
-        total = Signal(signed(SUM_BITS))
-        m.d.comb += [product.eq(self.x_in * operand), total.eq(addend + product)]
+        total = self._multiply_add(m, operand, addend)
         if self.output:
             drained = self._drain(m, total)
             m.d.sync += self.sum_out.eq(Mux(self.mode, drained, total) if both else drained)
         else:
             m.d.sync += self.sum_out.eq(total)
         return m
+
+    def _multiply_add(self, m: Module, operand: object, addend: object) -> Signal:
+        total = Signal(signed(SUM_BITS), name="total")
+        if self.formats[0].is_float:
+            m.submodules.multiply_add = unit = MultiplyAdd(*self.formats)
+            m.d.comb += [unit.x.eq(self.x_in), unit.y.eq(operand), unit.addend.eq(addend), total.eq(unit.result)]
+            return total
+        product = Signal(signed(self.x_in.shape().width + self.y_in.shape().width), name="product")
+        m.d.comb += [product.eq(self.x_in * operand), total.eq(addend + product)]
+        return total
 
     def _stationary_operand(self, m: Module) -> Signal:
         shadow = Signal.like(self.y_in, name="shadow", reset_less=True)

@@ -1,4 +1,8 @@
-"""One lane of the way out: (value + bias) times multiplier, shifted, rounded half to even, saturated to int8."""
+"""One lane of the way out.
+
+Integers: (value + bias) times multiplier, shifted, rounded half to even, saturated to int8.  Floating point: value + bias
+and its product with the scale, each rounded to fp32, then converted.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from archmodel.records.engines.systolic import OUTPUT_PARAMETER_BYTES
+from archmodel.records.formats import FP32, Format
+
+from .floating import added, converted, decoded, product
 
 
 class Requantizer(wiring.Component):
@@ -35,4 +42,25 @@ class Requantizer(wiring.Component):
             rounded.eq(quotient + ((shift != 0) & ((rest > half) | ((rest == half) & quotient[0])))),
             self.result.eq(Mux(rounded > 127, 127, Mux(rounded < -128, -128, rounded))),
         ]
+        return m
+
+
+class FloatRequantizer(wiring.Component):
+    """`result` belongs to the value of one enabled cycle earlier.
+
+    parameters: fp32 bias, then fp32 scale, then 32 bits that nobody reads.
+    """
+
+    def __init__(self, result: Format) -> None:
+        self.format = result
+        super().__init__({"enable": In(1), "value": In(32), "parameters": In(8 * OUTPUT_PARAMETER_BYTES), "result": Out(result.bits)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        biased, scale = Signal(32, name="biased"), Signal(32, name="scale")
+        with m.If(self.enable):
+            m.d.sync += [biased.eq(added(m, "sum", self.value, self.parameters[:32])), scale.eq(self.parameters[32:64])]
+        exact = product(m, "product", decoded(m, "biased", biased, FP32), decoded(m, "scale", scale, FP32))
+        scaled = converted(m, "scaled", exact, FP32)
+        m.d.comb += self.result.eq(converted(m, "narrow", decoded(m, "wide", scaled, FP32), self.format))
         return m

@@ -174,5 +174,5 @@ class Systolic(wiring.Component):
 
 def emit(hardware: Hardware) -> str:
     """Verilog of the engine: the memory wrapper, one processing element, the top module with all else."""
-    element = pe.ProcessingElement(hardware.x_bits, hardware.y_bits, hardware.has_operand_stationary, hardware.has_output_stationary)
+    element = pe.ProcessingElement(hardware.x, hardware.y, hardware.has_operand_stationary, hardware.has_output_stationary)
     return "\n".join((sram.VERILOG, verilog.convert(element, pe.NAME), verilog.convert(Systolic(hardware), TOP)))

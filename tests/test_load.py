@@ -173,7 +173,15 @@ class TestFindings:
             ("rows: 8", "rows: 8, dataflows: []",
              "<m>:7:10: engines.array: systolic engine: found no dataflow, expected some of ws, is, os"),
             ("rows: 8", "rows: 8, overflow: warp", "<m>:7:87: engines.array.overflow: found 'warp', expected one of refuse, wrap"),
-            ("rows: 8", "rows: 8, weight_bits: 6", "<m>:7:90: engines.array.weight_bits: found 6, expected one of 4, 8"),
+            ("rows: 8", "rows: 8, weight: int6",
+             "<m>:7:85: engines.array.weight: found 'int6', expected one of int4, int8, bf16, e4m3, e5m2"),
+            ("rows: 8", "rows: 8, act: bf16",
+             ("<m>:7:10: engines.array: systolic engine: act bf16 beside weight int8, expected two integer formats or two of bf16, e4m3, "
+              "e5m2")),
+            ("rows: 8", "rows: 8, weight_bits: 8", "<m>:7:77: engines.array.weight_bits: found an unknown key, expected weight"),
+            ("rows: 8", "rows: 8, dataflows: [is, ws], weight: int4",
+             ("<m>:7:10: engines.array: systolic engine: act int8 and weight int4, expected one format where dataflow is stands beside "
+              "ws or os")),
             ("rows: 8", "rows: 8, dataflows: ws", "<m>:7:88: engines.array.dataflows: found 'ws', expected a list"),
             ("rows: 8", "rows: 8, buffer_split: [1, 2]",
              "<m>:7:91: engines.array.buffer_split: found a list, expected a list of 4"),

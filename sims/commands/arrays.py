@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from archmodel.memory.port import Port, port_of
 from archmodel.records.base import SpecError
 from archmodel.records.engines.systolic import Hardware, Params, resolve
+from archmodel.records.formats import format_of
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Engine, Machine
 
@@ -89,8 +90,8 @@ def product_graph(array: Array, sizes: Sequence[int]) -> Graph:
     from archmodel.workload.operators import Bits
 
     m, n, k = sizes
-    params = array.engine.params
-    return gemm_graph(m, n, k, Bits(weight=params.weight_bits, activation=params.act_bits))
+    params: Params = array.engine.params
+    return gemm_graph(m, n, k, Bits(weight=format_of(params.weight).bits, activation=format_of(params.act).bits))
 
 
 def product_jobs(array: Array, sizes: Sequence[int], seed: int) -> list[tuple[str, Job]]:

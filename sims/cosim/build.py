@@ -17,7 +17,8 @@ from pathlib import Path
 
 from archmodel.records.base import SpecError
 
-HARNESSES = {"archmodel_systolic": "harness.cpp", "archmodel_systolic_axi": "axi_harness.cpp"}
+HARNESSES = {"archmodel_systolic": "harness.cpp", "archmodel_systolic_axi": "axi_harness.cpp",
+             "archmodel_multiply_add": "arithmetic.cpp", "archmodel_requantizer": "arithmetic.cpp"}  # fmt: skip
 """What drives each top module; beside it stands ``SHARED``."""
 SHARED = Path(__file__).with_name("simulation.h")
 ENGINE = "archmodel_systolic"

@@ -35,7 +35,7 @@ def check(job: Job, engine: Engine) -> Verdict:
         failures.append("model refuses")
         model, refusal = Run(-1, ()), str(error)
     real = engine.run(job.program, job.port, real_memory, job.stalls, events=capacity(model))
-    wanted = golden(job.tiling, job.operands)
+    wanted = golden(job.tiling, job.operands, job.hardware)
     if real.status != "done":
         failures.append(f"hardware {real.status}")
         engine.reset()

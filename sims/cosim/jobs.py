@@ -16,8 +16,10 @@ from archmodel.engines.systolic.tiling import RANKS, Tiling, ceil_div, fits, flo
 from archmodel.memory.port import Port
 from archmodel.memory.stalls import Stalls, random_stalls
 from archmodel.records.base import to_plain
-from archmodel.records.engines.systolic import OUTPUT_PARAMETER_BYTES, Hardware
+from archmodel.records.engines.systolic import OUTPUT_PARAMETER_BYTES, SUM_BITS, Hardware
 from archmodel.records.program import Program
+
+from . import floats
 
 LONG, MANY, MOST_STEPS = 400, 60, 24
 """Extents and steps of wide jobs."""
@@ -28,7 +30,7 @@ Matrix = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Operands:
-    """A [m,k], B [k,n], the initial sums [m,n] and the output parameters per n (bias, multiplier, shift)."""
+    """A [m,k], B [k,n], the initial sums [m,n] and the output parameters per n; of floating point, bit patterns."""
 
     a: Matrix
     b: Matrix
@@ -53,6 +55,8 @@ class Job:
 
 def draw_operands(tiling: Tiling, hardware: Hardware, rng: np.random.Generator) -> Operands:
     """Operands over their whole range or tiny; sums and parameters that reach wrapping, saturation and exact halves."""
+    if hardware.is_float:
+        return Operands(*floats.operands(tiling, hardware, rng))
     x, y = (-(1 << bits - 1) for bits in (hardware.x_bits, hardware.y_bits))
     a_low, b_low = (-2, -2) if rng.integers(2) else (y, x) if tiling.flow == "is" else (x, y)
     a = rng.integers(a_low, -a_low, (tiling.m, tiling.k))
@@ -81,13 +85,18 @@ def _parameters(channels: int, rng: np.random.Generator) -> Matrix:
 
 def draw_words(buffer: str, words: int, hardware: Hardware, rng: np.random.Generator) -> Bytes:
     """Bytes of so many words for a buffer (X, Y, Z or P) as they lie in memory, whatever tensor they belong to."""
+    if hardware.is_float:
+        return floats.draw_words(buffer, words, hardware, rng)
     if buffer == "P":
         return _parameters(words * hardware.cols, rng).astype("<u4").view(np.uint8).reshape(-1)
     return rng.integers(0, 256, words * hardware.beats(buffer) * hardware.port_bytes, dtype=np.uint8)
 
 
-def golden(tiling: Tiling, operands: Operands) -> Matrix:
-    """The result by definition: every product added in exact integers, wrapped to 32 bits, then requantised."""
+def golden(tiling: Tiling, operands: Operands, hardware: Hardware) -> Matrix:
+    """The result by definition: every product added in exact integers, wrapped to 32 bits, then requantised; of floating
+    point in the engine's order, each sum rounded."""
+    if hardware.is_float:
+        return floats.golden(tiling, hardware, operands.a, operands.b, operands.initial, operands.parameters)
     total = operands.initial + operands.a @ operands.b
     total = ((total + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
     if not tiling.requantise:
@@ -110,7 +119,7 @@ def _words(matrix: Matrix, lanes: int, bits: int) -> Bytes:
     words = padded.reshape(-1, lanes, matrix.shape[1]).transpose(0, 2, 1)
     if bits == 4:
         return ((words[..., 0::2] & 15) | (words[..., 1::2] & 15) << 4).astype(np.uint8).reshape(-1)
-    return np.ascontiguousarray(words.astype("<i1" if bits == 8 else "<i4")).view(np.uint8).reshape(-1)
+    return np.ascontiguousarray(words.astype(f"<u{bits // 8}")).view(np.uint8).reshape(-1)
 
 
 def _pack(tiling: Tiling, hardware: Hardware, operands: Operands) -> tuple[dict[str, Bytes], tuple[int, int]]:
@@ -125,8 +134,8 @@ def _pack(tiling: Tiling, hardware: Hardware, operands: Operands) -> tuple[dict[
     images = {
         "x": _words(matrix[roles.x_lane, roles.x_index], hardware.rows, hardware.x_bits),
         "y": _words(matrix[roles.y_lane, roles.y_index], hardware.cols, hardware.y_bits),
-        "z": _words(z, hardware.cols, 32),
-        "q": np.zeros(_words(z, hardware.cols, 8).size, dtype=np.uint8),
+        "z": _words(z, hardware.cols, SUM_BITS),
+        "q": np.zeros(_words(z, hardware.cols, hardware.result.bits).size, dtype=np.uint8),
         "p": parameters.astype("<u4").view(np.uint8).reshape(-1),
     }
     assert images["p"].size == rows * OUTPUT_PARAMETER_BYTES
@@ -137,7 +146,8 @@ def unpack_result(job: Job, memory: Bytes) -> Matrix:
     """The result [m, n] as it stands in memory after a run."""
     tiling, hw = job.tiling, job.hardware
     shape = (tiling.n, tiling.m) if flow_ranks(tiling.flow).y_lane == "n" else (tiling.m, tiling.n)
-    base, kind = (job.bases.q, "<i1") if tiling.requantise else (job.bases.z, "<i4")
+    base, bits = (job.bases.q, hw.result.bits) if tiling.requantise else (job.bases.z, SUM_BITS)
+    kind = f"<{'u' if hw.is_float else 'i'}{bits // 8}"
     groups = ceil_div(shape[0], hw.cols)
     count = groups * shape[1] * hw.cols * np.dtype(kind).itemsize
     words = memory[base * hw.port_bytes :][:count].view(kind).reshape(groups, shape[1], hw.cols)
@@ -192,7 +202,7 @@ def continue_job(first: Job, memory: Bytes, k: int, requantise: bool, seed: int)
     offset = memory.size // first.hardware.port_bytes
     moved = {name: getattr(second.bases, name) + offset for name in ("x", "y", "q", "p")}
     bases = Bases(z=first.bases.z, **moved)
-    operands = replace(second.operands, initial=golden(first.tiling, first.operands))
+    operands = replace(second.operands, initial=golden(first.tiling, first.operands, first.hardware))
     return replace(second, operands=operands, bases=bases, memory=np.concatenate((memory, second.memory)),
                    program=lower(tiling, first.hardware, bases))  # fmt: skip
 

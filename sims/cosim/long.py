@@ -12,6 +12,7 @@ import numpy as np
 
 from archmodel.records.base import SpecError
 from archmodel.records.engines.systolic import Hardware
+from archmodel.records.formats import FLOATS, Format, format_of
 
 from .build import check_tools
 from .crosscheck import Agreement, crosscheck, random_jobs
@@ -28,22 +29,28 @@ def random_hardware(rng: Rng) -> Hardware:
     while True:
         rows, cols = (int(side) for side in rng.choice(SIDES, 2))
         flows = FLOWS[rng.integers(len(FLOWS))]
-        x_bits, y_bits = _widths(flows, rng)
-        port = _port_bytes(rows * x_bits, cols * y_bits, cols * 8, rng)
+        x, y = _formats(flows, rng)
+        port = _port_bytes(rows * x.bits, cols * y.bits, cols * (y if flows == ("is",) else x).bits, rng)
         if rows * cols <= 100 and port:
             break
     deep = rng.random() < 0.4
     least = max(rows, cols)  # so that every product has a tile that fits
-    x, y, z = (int(rng.integers(least, 12 * least + 1 + 480 * deep)) for _ in range(3))
+    x_words, y_words, z_words = (int(rng.integers(least, 12 * least + 1 + 480 * deep)) for _ in range(3))
     outstanding, banks, p = int(rng.integers(1, 129 if deep else 33)), int(rng.integers(1, 3)), int(rng.integers(1, 25 if deep else 9))
-    return Hardware(rows, cols, flows, x_bits, y_bits, port, outstanding, banks, x, y, z, p, program_words=512)
+    return Hardware(rows, cols, flows, x.name, y.name, port, outstanding, banks, x_words, y_words, z_words, p,
+                    program_words=512)  # fmt: skip
 
 
-def _widths(flows: tuple[str, ...], rng: Rng) -> tuple[int, int]:
-    """Bits of X and Y: int8 weights, or int4 ones where the dataflows agree on which operand they are."""
-    if rng.integers(2) or ("is" in flows and len(flows) > 1):
-        return 8, 8
-    return (4, 8) if flows == ("is",) else (8, 4)
+def _formats(flows: tuple[str, ...], rng: Rng) -> tuple[Format, Format]:
+    """Of X and Y: integers or floating point, two formats where the dataflows agree on which operand the weights are."""
+    alike = "is" in flows and len(flows) > 1
+    if rng.integers(2):
+        act, weight = (str(name) for name in rng.choice(FLOATS, 2))
+    else:
+        act, weight = "int8", str(rng.choice(("int4", "int8")))
+    if alike:
+        weight = act
+    return (format_of(weight), format_of(act)) if flows == ("is",) else (format_of(act), format_of(weight))
 
 
 def _port_bytes(x_bits: int, y_bits: int, q_bits: int, rng: Rng) -> int:
@@ -55,7 +62,7 @@ def _port_bytes(x_bits: int, y_bits: int, q_bits: int, rng: Rng) -> int:
 
 
 def _line(number: int, hw: Hardware, found: Agreement) -> str:
-    shape = f"{hw.rows}x{hw.cols} {'+'.join(hw.dataflows)} int{hw.x_bits}xint{hw.y_bits}"
+    shape = f"{hw.rows}x{hw.cols} {'+'.join(hw.dataflows)} {hw.x_format}x{hw.y_format}"
     port = f"port {hw.port_bytes} B, {hw.outstanding} in flight, {hw.banks} bank{'s' if hw.banks > 1 else ''}"
     return (f"{number:4}  {shape:24} {port:34} {found.programs:5} Programs and {found.wild:3} wild, {found.cycles:9} cycles "
             f"{'equal' if found.equal else 'DIFFER'}")  # fmt: skip

@@ -115,7 +115,8 @@ def _instructions() -> str:
     return (
         f"## Instructions\n\nISA version {ISA_VERSION}. An instruction has {8 * INSTRUCTION_BYTES} bits; those beyond its last field are "
         "zero. Word (o, i) of a move lies at memory beat base + address register + o x stride + i x (beats of a word) and at buffer "
-        f"word sram + o x pitch + i. A lane of P is {OUTPUT_PARAMETER_BYTES // 4} words of 32 bits: bias, multiplier, shift.\n\n"
+        f"word sram + o x pitch + i. A lane of P is {OUTPUT_PARAMETER_BYTES // 4} words of 32 bits: bias, multiplier, shift; of "
+        "floating point bias, scale, nothing.\n\n"
         + "\n\n".join((heads, *tables))
     )  # fmt: skip
 

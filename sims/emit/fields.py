@@ -22,7 +22,7 @@ FIELDS = {
     **{f"step{r}": f"added to address register {r} after each round; the loop's exit restores it" for r in range(ADDRESS_REGISTERS)},
     "buffer": "X, Y, Z or P, from 0; a store has Z",
     "swap": "afterwards this unit goes on with the buffer's other bank",
-    "requantise": "a store writes 8-bit results, each made with a word of P",
+    "requantise": "a store writes results in the format of the activations, each made with a word of P",
     "broadcast": "lane by lane, a word of P belongs to each word of a row; else one word of P belongs to the row",
     "register": "the address register that is added to `base`",
     "turn_z": "a load that fills no Z turns to Z's other bank too",

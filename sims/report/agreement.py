@@ -71,7 +71,7 @@ def agreement_text(found: Agreement) -> str:
     hardware = found.hardware
     pairs = [
         ("machine", found.machine),
-        ("array", f"{found.label} ({', '.join(hardware.dataflows)}; {hardware.x_bits}x{hardware.y_bits} bits), generated, in Verilator"),
+        ("array", f"{found.label} ({', '.join(hardware.dataflows)}; {hardware.x_format} x {hardware.y_format}), generated, in Verilator"),
     ]
     pairs += [_product(item) for item in found.compared if item.name != "random"]
     if drawn := [item for item in found.compared if item.name == "random"]:

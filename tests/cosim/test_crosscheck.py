@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from archmodel.engines.systolic import timing
+from archmodel.records.formats import FLOATS
 from sims.cosim import long
 from sims.cosim.crosscheck import crosscheck, random_jobs
 from sims.cosim.jobs import MOST_STEPS, is_wide, random_job
@@ -65,14 +67,15 @@ def test_random_hardware_is_legal_and_varied() -> None:
     rng = np.random.Generator(np.random.PCG64(3))
     drawn = [long.random_hardware(rng) for _ in range(300)]
     assert {hardware.dataflows for hardware in drawn} == set(long.FLOWS)
-    assert {(hardware.x_bits, hardware.y_bits) for hardware in drawn} == {(8, 8), (8, 4), (4, 8)}
+    formats = {(hardware.x_format, hardware.y_format) for hardware in drawn}
+    assert formats == {("int8", "int8"), ("int8", "int4"), ("int4", "int8"), *itertools.product(FLOATS, FLOATS)}
     assert max(hardware.outstanding for hardware in drawn) > 100
     assert max(hardware.x_words for hardware in drawn) > 400
     for hardware in drawn:
         beats = {name: hardware.beats(name) for name in "XYZPQ"}
         assert min(beats.values()) >= 1
         assert beats["X"] * hardware.port_bytes * 8 == hardware.rows * hardware.x_bits
-        assert beats["Q"] * hardware.port_bytes == hardware.cols
+        assert beats["Q"] * hardware.port_bytes * 8 == hardware.cols * hardware.result.bits
 
 
 def test_wide_jobs_reach_as_far_as_the_documentation_says() -> None:

@@ -108,7 +108,7 @@ def the_golden_is_the_definition(engine: Engine) -> None:
     memory = job.memory.copy()
     engine.run(job.program, job.port, memory, job.stalls)
     a, b, start = (part.tolist() for part in (job.operands.a, job.operands.b, job.operands.initial))
-    result, wanted = unpack_result(job, memory), golden(job.tiling, job.operands)
+    result, wanted = unpack_result(job, memory), golden(job.tiling, job.operands, job.hardware)
     for i in range(job.tiling.m):
         for j in range(job.tiling.n):
             total = (start[i][j] + sum(a[i][k] * b[k][j] for k in range(job.tiling.k)) + 2**31) % 2**32 - 2**31

@@ -18,14 +18,14 @@ def test_the_golden_runs_none_of_the_models_arithmetic(monkeypatch: pytest.Monke
         raise AssertionError("the golden calls the model")
 
     made = [jobs.random_job(HARDWARE, seed) for seed in range(8)]
-    wanted = [jobs.golden(job.tiling, job.operands) for job in made]
+    wanted = [jobs.golden(job.tiling, job.operands, job.hardware) for job in made]
     for name in ("requantise", "_wrap", "_window"):
         monkeypatch.setattr(datapath, name, fail)
     for name in ("_exec", "_requantised"):
         monkeypatch.setattr(datapath.Datapath, name, fail)
     assert jobs.requantise is not datapath.requantise
     for job, result in zip(made, wanted, strict=True):
-        assert np.array_equal(jobs.golden(job.tiling, job.operands), result)
+        assert np.array_equal(jobs.golden(job.tiling, job.operands, job.hardware), result)
 
 
 def test_golden_and_model_round_alike() -> None:

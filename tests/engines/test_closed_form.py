@@ -32,9 +32,9 @@ class Drawn:
 
 def draw_hardware(rng: Rng) -> Hardware:
     rows, cols, lanes = (int(rng.choice(options)) for options in ((2, 3, 4, 8, 16), (2, 4, 8, 16), (1, 2)))
-    x_bits, y_bits = (8, 8) if rng.random() < 0.7 else (8, 4)
+    x, y = (("int8", "int8"), ("int8", "int4"), ("bf16", "bf16"))[rng.choice(3, p=(0.5, 0.3, 0.2))]
     words = (int(rng.integers(rows, 12 * rows + 1)) for _ in range(3))
-    return Hardware(rows, cols, tuple(sorted(DATAFLOWS if y_bits == 8 else ("os", "ws"))), x_bits, y_bits, 1 if rows % 2 else lanes,
+    return Hardware(rows, cols, tuple(sorted(DATAFLOWS if x == y else ("os", "ws"))), x, y, 1 if rows % 2 else lanes,
                     int(rng.integers(1, 33)), int(rng.integers(1, 3)), *words, int(rng.integers(1, 9)), 512)  # fmt: skip
 
 
@@ -117,7 +117,7 @@ def test_all_uniformly_drawn_legal_mappings_are_regular() -> None:
     for _ in range(drawn):
         machine, engine = _machine(rng)
         port = port_of(machine, engine)
-        hardware = replace(draw_hardware(rng), dataflows=DATAFLOWS, x_bits=8, y_bits=8)
+        hardware = replace(draw_hardware(rng), dataflows=DATAFLOWS, x_format="int8", y_format="int8")
         tiling = draw_tiling(hardware, rng, str(rng.choice(DATAFLOWS)), ORDERS[rng.integers(6)])  # type: ignore[arg-type]
         check(tiling, hardware)
         regular += int(price(tiling, hardware, port).cycles[0]) == executed(tiling, hardware, port).cycles

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from archmodel.engines.systolic import Bases, Tiling, lower, run
 from archmodel.memory.port import Port
 from archmodel.records.base import SpecError
-from archmodel.records.engines.systolic import DATAFLOWS, LAYOUTS, OPCODES, Hardware, decode, instruction
+from archmodel.records.engines.systolic import DATAFLOWS, ISA_VERSION, LAYOUTS, OPCODES, Hardware, decode, instruction
 from archmodel.records.program import (
     INSTRUCTION_BYTES,
     Program,
@@ -28,7 +28,7 @@ from archmodel.records.program import (
     unpack,
 )
 
-HARDWARE = Hardware(4, 4, tuple(sorted(DATAFLOWS)), 8, 8, 4, 16, 2, 48, 48, 72, 4, 512)
+HARDWARE = Hardware(4, 4, tuple(sorted(DATAFLOWS)), "int8", "int8", 4, 16, 2, 48, 48, 72, 4, 512)
 TILING = Tiling(9, 10, 11, 4, 4, 8, "ws", ("n", "k", "m"), requantise=True)
 BASES = Bases(1, 2, 3, 4, 5)
 PROGRAM = lower(TILING, HARDWARE, BASES)
@@ -81,9 +81,9 @@ def test_unknown_versions_name_what_was_expected() -> None:
     later = DATA[:4] + struct.pack("<H", 2) + DATA[6:]
     with pytest.raises(SpecError, match=r"^program: format version 2, expected 1$"):
         from_bytes(later)
-    with pytest.raises(SpecError, match=r"^program: for engine systolic ISA 2, expected systolic ISA 1$"):
-        run(replace(PROGRAM, isa=2), HARDWARE, PORT)
-    with pytest.raises(SpecError, match=r"^program: for engine vector ISA 1, expected systolic ISA 1$"):
+    with pytest.raises(SpecError, match=r"^program: for engine systolic ISA 3, expected systolic ISA 2$"):
+        run(replace(PROGRAM, isa=3), HARDWARE, PORT)
+    with pytest.raises(SpecError, match=r"^program: for engine vector ISA 2, expected systolic ISA 2$"):
         run(replace(PROGRAM, engine="vector"), HARDWARE, PORT)
 
 
@@ -97,7 +97,7 @@ def test_a_program_too_long_for_its_sequencers_is_refused() -> None:
     small = replace(HARDWARE, program_words=16)
     with pytest.raises(SpecError, match=r"^lower: \d+ instructions for the load unit, and its sequencer holds 16; raise program_words$"):
         lower(Tiling(40, 40, 40, 4, 4, 4, requantise=True), small, BASES)
-    long = Program("systolic", 1, hardware_id(small), (HALT * 17, HALT, HALT))
+    long = Program("systolic", ISA_VERSION, hardware_id(small), (HALT * 17, HALT, HALT))
     with pytest.raises(SpecError, match=r"^program: streams of \[17, 1, 1\] instructions, expected three of at most 16$"):
         run(long, small, PORT)
 
@@ -134,7 +134,7 @@ def test_negative_values_are_twos_complement() -> None:
 def test_bits_without_meaning_are_refused() -> None:
     with pytest.raises(SpecError, match=r"^program: an instruction has bits set beyond its last field$"):
         decode(HALT[:31] + b"\1")
-    with pytest.raises(SpecError, match=r"^program: opcode 9 is not one of ISA version 1$"):
+    with pytest.raises(SpecError, match=r"^program: opcode 9 is not one of ISA version 2$"):
         decode(b"\x09" + bytes(31))
 
 
@@ -149,7 +149,7 @@ def test_the_same_input_gives_the_same_bytes_in_any_process() -> None:
 
 
 def _program(*streams: bytes) -> Program:
-    return Program("systolic", 1, hardware_id(HARDWARE), streams)
+    return Program("systolic", ISA_VERSION, hardware_id(HARDWARE), streams)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_what_the_hardware_would_execute_otherwise_is_refused(unit: int, code: b
 
 def test_a_dataflow_that_the_hardware_lacks_is_refused() -> None:
     only = replace(HARDWARE, dataflows=("os",))
-    program = Program("systolic", 1, hardware_id(only), (HALT, instruction("exec", **RUN) + HALT, HALT))
+    program = Program("systolic", ISA_VERSION, hardware_id(only), (HALT, instruction("exec", **RUN) + HALT, HALT))
     with pytest.raises(SpecError, match=r"^program: an exec with output 0 on hardware for os$"):
         run(program, only, PORT)
 

@@ -77,7 +77,7 @@ def test_the_table_in_the_docs_is_what_the_code_says() -> None:
 
 
 def hardware(rows: int, cols: int, flow: str) -> Hardware:
-    return Hardware(rows, cols, (flow,), 8, 8, 1, 16, 2, 1 << 18, 1 << 18, 1 << 18, 1 << 10, 512)
+    return Hardware(rows, cols, (flow,), "int8", "int8", 1, 16, 2, 1 << 18, 1 << 18, 1 << 18, 1 << 10, 512)
 
 
 @pytest.mark.parametrize("flow", ["ws", "is", "os"])

@@ -11,7 +11,7 @@ from archmodel.engines.systolic.tiling import check, fits, longest_k, quantum
 from archmodel.records.base import SpecError
 from archmodel.records.engines.systolic import Hardware
 
-HARDWARE = Hardware(4, 8, ("os", "ws"), 8, 8, 4, 16, 2, 48, 48, 72, 4, 512)
+HARDWARE = Hardware(4, 8, ("os", "ws"), "int8", "int8", 4, 16, 2, 48, 48, 72, 4, 512)
 GOOD = Tiling(10, 20, 30, 5, 8, 4)
 
 

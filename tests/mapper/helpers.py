@@ -42,7 +42,7 @@ def random_hardware(rng: np.random.Generator, largest: int = 16) -> Hardware:
     whole = gcd(rows, y_bits * cols // 8, cols)
     port_bytes = int(rng.choice([d for d in range(1, whole + 1) if whole % d == 0]))
     x_words, y_words, z_words = (rows * size for size in integers(rng, 3, 40))
-    return Hardware(rows, cols, tuple(sorted(flows)), 8, y_bits, port_bytes, int(rng.integers(1, 33)), int(rng.integers(1, 3)),
+    return Hardware(rows, cols, tuple(sorted(flows)), "int8", f"int{y_bits}", port_bytes, int(rng.integers(1, 33)), int(rng.integers(1, 3)),
                     x_words, y_words, z_words, integers(rng, 1, 8)[0], 512)  # fmt: skip
 
 

@@ -43,7 +43,7 @@ def memory_bits(hardware: Hardware) -> int:
 
 def test_the_preset_fits_with_multipliers_in_dsps_and_buffers_in_block_ram(capsys: pytest.CaptureFixture[str]) -> None:
     hardware = tiny()
-    assert (hardware.rows, hardware.cols, hardware.x_bits, hardware.y_bits) == (8, 8, 8, 8)
+    assert (hardware.rows, hardware.cols, hardware.x_format, hardware.y_format) == (8, 8, "int8", "int8")
     made = synth_ecp5(emit(hardware), TOP)  # which refuses latches, loops and several drivers
     found = made.resources
     with capsys.disabled():

@@ -171,6 +171,9 @@ def _validate_exec(fields: Fields, hardware: Hardware) -> None:
         raise SpecError(f"program: an exec of {outer} x {inner} folds of {t} words, expected at least 1 x 1 of 1")
     if not (hardware.has_output_stationary if output else hardware.has_operand_stationary):
         raise SpecError(f"program: an exec with output {output} on hardware for {', '.join(hardware.dataflows)}")
+    if fields["idle"] and (output or not hardware.is_float or fields["idle"] >= hardware.rows):
+        raise SpecError(f"program: an exec that leaves {fields['idle']} rows idle, expected fewer than {hardware.rows}, and none unless "
+                        "operands of floating point stay in the array")  # fmt: skip
     for name, words in (("x", t), ("y", t if output else hardware.rows), ("z", hardware.rows if output else t)):
         last = fields[name] + (inner - 1) * fields[f"{name}0"] + (outer - 1) * fields[f"{name}1"]
         _window(name.upper(), last + words, hardware)

@@ -8,14 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 from archmodel.records.base import SpecError
-from archmodel.records.engines.systolic import BUFFERS, Hardware
+from archmodel.records.engines.systolic import BUFFERS, SUM_BITS, Hardware
+
+from . import floating
 
 Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.int64]
 
 
 class Datapath:
-    """Buffers of one engine as [bank, word, lane]; they outlive a Program, the bank pointers don't."""
+    """Buffers of one engine as [bank, word, lane]; they outlive a Program, the bank pointers don't.
+
+    Integers stand there as their values, floating-point numbers as their bit patterns.
+    """
 
     def __init__(self, hardware: Hardware) -> None:
         self.hardware = hardware
@@ -59,12 +64,11 @@ class Datapath:
         return addresses
 
     def _unpack(self, name: str, data: Bytes) -> Words:
-        bits = {"X": self.hardware.x_bits, "Y": self.hardware.y_bits, "Z": 32, "P": 32}[name]
+        bits = {"X": self.hardware.x_bits, "Y": self.hardware.y_bits, "Z": SUM_BITS, "P": SUM_BITS}[name]
         if bits == 4:
             nibbles = np.stack((data & 15, data >> 4), axis=-1).reshape(*data.shape[:-1], -1).astype(np.int64)
             return (nibbles ^ 8) - 8
-        kind = np.dtype("<i1" if bits == 8 else "<i4")
-        return np.ascontiguousarray(data).view(kind).astype(np.int64)
+        return np.ascontiguousarray(data).view(f"<{'u' if self.hardware.is_float else 'i'}{bits // 8}").astype(np.int64)
 
     def _exec(self, fields: dict[str, int], memory: Bytes) -> None:
         del memory
@@ -73,14 +77,26 @@ class Datapath:
         height = self.hardware.rows if fields["output"] else fields["t"]
         for outer in range(fields["outer"]):
             accumulate = fields["acc_rest"] if outer else fields["acc_first"]
+            busy = depth - (fields["idle"] if outer == fields["outer"] - 1 else 0)
             for inner in range(fields["inner"]):
                 xs, ys, zs = (fields[b] + inner * fields[f"{b}0"] + outer * fields[f"{b}1"] for b in "xyz")
                 stream = _window(x, "X", xs, fields["t"])
-                product = (stream.T if fields["output"] else stream) @ _window(y, "Y", ys, depth)
+                factors = (stream.T if fields["output"] else stream), _window(y, "Y", ys, depth)
                 target = _window(z, "Z", zs, height)
-                target[:] = _wrap(product + target * accumulate)
+                if self.hardware.is_float:
+                    target[:] = floating.add(self._fold(*factors, busy), target * accumulate)
+                else:
+                    target[:] = _wrap(factors[0] @ factors[1] + target * accumulate)
         for buffer in "XYZ":
             self._turn(self.use, buffer, fields[f"swap_{buffer.lower()}"])
+
+    def _fold(self, left: Words, right: Words, busy: int) -> Words:
+        """Sums of products in the order of the hardware, down a column or through time; from ``busy`` on, of +0 times +0."""
+        sums = np.zeros((left.shape[0], right.shape[1]), dtype=np.int64)
+        for k in range(len(right)):
+            a, b = (left[:, k, None], right[None, k]) if k < busy else (np.zeros_like(left[:, k, None]), np.zeros_like(right[None, k]))
+            sums = floating.multiply_add(a, b, sums, self.hardware.x, self.hardware.y)
+        return sums
 
     def _store(self, fields: dict[str, int], memory: Bytes) -> None:
         pointers = self._stored
@@ -88,16 +104,16 @@ class Datapath:
         rows = [_window(bank, "Z", fields["sram"] + row * fields["pitch"], fields["inner"]) for row in range(fields["outer"])]
         data = np.stack(rows)
         if fields["requantise"]:
-            out = self._requantised(data, fields).astype("<i1")
+            out = self._requantised(data, fields).astype(f"<u{self.hardware.result.bits // 8}")
             self._turn(pointers, "P", 1)
         else:
-            out = data.astype("<i4")
+            out = data.astype("<u4")
         beats = self.hardware.beats("Q" if fields["requantise"] else "Z")
         memory[self._where(fields, beats, memory)] = np.ascontiguousarray(out).view(np.uint8)
         self._turn(pointers, "Z", fields["swap"])
 
     def _requantised(self, data: Words, fields: dict[str, int]) -> Words:
-        """int8 results of Z words [outer, inner, lane]; a P word belongs to a row, or a lane of it to each word."""
+        """Results of Z words [outer, inner, lane]; a P word belongs to a row, or a lane of it to each word."""
         bank, cols = self.words["P"][self._stored["P"]], self.hardware.cols
         if fields["broadcast"]:
             count = -(-fields["inner"] // cols)
@@ -105,7 +121,10 @@ class Datapath:
             parameters = lanes[None, :, None, :]
         else:
             parameters = _window(bank, "P", fields["params"], fields["outer"]).reshape(-1, 1, cols, 3)
-        return requantise(data, parameters[..., 0], parameters[..., 1], parameters[..., 2])
+        bias, factor, shift = (parameters[..., i] for i in range(3))
+        if self.hardware.is_float:
+            return floating.requantise(data, bias, factor, self.hardware.result)
+        return requantise(data, bias, factor, shift)
 
 
 def _window(bank: Words, name: str, at: int, count: int) -> Words:

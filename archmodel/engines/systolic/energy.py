@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from archmodel.cost import Costs
 from archmodel.cost.wires import across, side_mm
 from archmodel.engines import die_um2
-from archmodel.records.engines.systolic import OUTPUT_PARAMETER_BYTES, UNITS, Hardware
+from archmodel.records.engines.systolic import OUTPUT_PARAMETER_BYTES, SUM_BITS, UNITS, Hardware
 from archmodel.records.figure import Figure, product, scaled, total
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.program import INSTRUCTION_BYTES
@@ -44,11 +45,15 @@ def tariff(machine: Machine, engine: Engine, hardware: Hardware, costs: Costs) -
         return {name: costs.energy_pj(action, bits[name], node, size_bytes=max(1, bank[name])) for name in bits}
 
     dram = machine.memory(engine.port or "")
+    mac, requantise = costs.energy_pj("mac", hardware.x_bits, node, by=hardware.y_bits), costs.energy_pj("requantise", 32, node)
+    if hardware.is_float:
+        mac = _floating(costs.energy_pj, node, hardware.x_bits, hardware.y_bits)
+        requantise = _floating(costs.energy_pj, node, SUM_BITS, SUM_BITS)
     return Tariff(
-        mac=costs.energy_pj("mac", hardware.x_bits, node, by=hardware.y_bits),
+        mac=mac,
         # The X, Y and sum registers of a PE change every cycle in which a word passes.
         registers=costs.energy_pj("register_write", hardware.x_bits + hardware.y_bits + 32, node),
-        word_read=words("sram_read"), word_write=words("sram_write"), requantise=costs.energy_pj("requantise", 32, node),
+        word_read=words("sram_read"), word_write=words("sram_write"), requantise=requantise,
         dram_read=costs.energy_pj("dram_read", 8, node, technology=dram.technology),
         dram_write=costs.energy_pj("dram_write", 8, node, technology=dram.technology),
         wires=_wires(machine, hardware, costs, bits),
@@ -63,13 +68,26 @@ def _word_bits(hardware: Hardware) -> dict[str, int]:
 def _wires(machine: Machine, hardware: Hardware, costs: Costs, bits: dict[str, int]) -> dict[str, Figure]:
     """Ways: from PE to PE the side of one, between buffers and array that of the engine, from the pins that of the die."""
     node, parts = machine.node_nm, area(machine, hardware, costs)
-    cells = costs.area_um2("pe", hardware.x_bits, node, by=hardware.y_bits)
+    cells = _element(hardware, costs, node)
     pitch, way = side_mm(total((cells, costs.placed(cells)))), across(side_mm(total(figure for _, figure in parts)))
     hops = {"X": hardware.cols, "Y": hardware.rows, "Z": hardware.rows}
     wire = {name: costs.energy_pj("wire", width, node) for name, width in bits.items()}
     crossed = {name: product(wire[name], scaled(pitch, count)) for name, count in hops.items()}
     pins = product(costs.energy_pj("wire", 8, node), across(side_mm(die_um2(machine, costs))))
     return crossed | {f"to {name}": product(figure, way) for name, figure in wire.items()} | {"pins": pins}
+
+
+def _floating(of: Callable[..., Figure], node: int, bits: int, by: int) -> Figure:
+    """A product of ``bits`` by ``by`` bits and an fp32 sum.  Below 16 bits, where there is no row, the product is extrapolated."""
+    return total((of("fp_mul", bits, node, by=by), of("fp_add", SUM_BITS, node)))
+
+
+def _element(hardware: Hardware, costs: Costs, node: int) -> Figure:
+    """Area of one processing element."""
+    if not hardware.is_float:
+        return costs.area_um2("pe", hardware.x_bits, node, by=hardware.y_bits)
+    registers = costs.area_um2("register", hardware.x_bits + 2 * hardware.y_bits + SUM_BITS, node)
+    return total((_floating(costs.area_um2, node, hardware.x_bits, hardware.y_bits), registers))
 
 
 def counts(cost: Cost, hardware: Hardware, prices: Tariff) -> list[tuple[str, Figure, np.ndarray]]:
@@ -96,8 +114,9 @@ def energy_pj(cost: Cost, hardware: Hardware, prices: Tariff) -> np.ndarray:
 def area(machine: Machine, hardware: Hardware, costs: Costs) -> tuple[tuple[str, Figure], ...]:
     """(part, square micrometres) of one copy.  Sequencers, movers and the port's queue are in it where the table has ``control``."""
     node = machine.node_nm
-    elements = scaled(costs.area_um2("pe", hardware.x_bits, node, by=hardware.y_bits), hardware.rows * hardware.cols)
-    multipliers = scaled(costs.area_um2("requantizer", 32, node), hardware.cols)
+    elements = scaled(_element(hardware, costs, node), hardware.rows * hardware.cols)
+    multiplier = _floating(costs.area_um2, node, SUM_BITS, SUM_BITS) if hardware.is_float else costs.area_um2("requantizer", 32, node)
+    multipliers = scaled(multiplier, hardware.cols)
     control = (("control", costs.area_um2("control", 1, node)),) if costs.has("control", "um2") else ()
     logic = (("PEs", elements), ("requantizers", multipliers), *control)
     return (

@@ -74,7 +74,7 @@ Code = tuple[Command | Repeat, ...]
 
 
 def lower(tiling: Tiling, hardware: Hardware, bases: Bases) -> Program:
-    """The Program of an integer tiling.  Raises SpecError where the hardware cannot execute it."""
+    """The Program of a tiling of plain integers.  Raises SpecError where the hardware cannot execute it."""
     check(tiling, hardware)
     strides = _Strides(tiling, hardware)
     strides.refuse_far(bases)
@@ -195,13 +195,15 @@ def _exec(tiling: Tiling, hardware: Hardware, index: Index) -> Code:
     """The run of the array in one step."""
     now, words = step(tiling, index), words_of(tiling, sizes_at(tiling, index), hardware)
     output = tiling.flow == "os"
+    # Of integers, a row without work adds products with zero lanes of X.  0 times infinity is no zero: such rows are named.
+    idle = -int(sizes_at(tiling, index)["k"]) % hardware.rows if hardware.is_float and not output else 0
     accumulate = int(now.resumes or tiling.init)
     fields = {
         "wait": LOAD, "signal": STORE, "output": int(output), "acc_first": accumulate,
         "acc_rest": accumulate if output else 1, "swap_x": int(now.x_leaves), "swap_y": int(now.y_leaves),
         "swap_z": int(now.z_leaves), "t": int(words.x_cols), "outer": int(words.x_rows), "inner": int(words.y_rows),
         "x1": int(words.x_cols), "y0": int(words.y_pitch), "y1": 0 if output else hardware.rows,
-        "z0": int(words.z_pitch), "z1": hardware.rows if output else 0,
+        "z0": int(words.z_pitch), "z1": hardware.rows if output else 0, "idle": idle,
     }  # fmt: skip
     return (Command("exec", tuple(fields.items())),)
 

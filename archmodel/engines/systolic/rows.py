@@ -8,8 +8,9 @@ from archmodel.cost import Costs
 from archmodel.engines import Work
 from archmodel.memory.port import Port, port_of
 from archmodel.records.base import SpecError
-from archmodel.records.engines.systolic import Hardware, resolve
+from archmodel.records.engines.systolic import SUM_BITS, Hardware, Params, resolve
 from archmodel.records.figure import Figure, by_cause
+from archmodel.records.formats import format_of
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.result import OpResult
@@ -33,17 +34,20 @@ def hardware_of(machine: Machine, engine: Engine) -> Hardware:
 
 
 def supports(graph: Graph, einsum: Einsum, engine: Engine) -> str | None:
-    """Why the engine cannot execute an Einsum, or None if it can: matrix products of its widths."""
+    """Why the engine cannot execute an Einsum, or None if it can: matrix products of operands as wide as its formats.
+
+    A graph knows widths, no formats: what 8 bits mean (int8, e4m3, e5m2) is the engine's choice.
+    """
     if not einsum.is_gemm:
         return f"{einsum.map} is no matrix product, the work of {engine.name} (systolic)"
-    first, second = (graph.tensor[name] for name in einsum.inputs)
-    params = engine.params
-    if first.bits != params.act_bits:
-        return f"{first.name} has {first.bits} bits and {engine.name} takes a first operand of {params.act_bits}"
-    if second.bits != params.weight_bits:
-        return f"{second.name} has {second.bits} bits and {engine.name} takes a second operand of {params.weight_bits}"
-    bits = graph.tensor[einsum.output].bits
-    return None if bits in (8, 32) else f"{einsum.output} has {bits} bits and {engine.name} writes 8 or 32"
+    params: Params = engine.params
+    for name, which, wanted in zip(einsum.inputs, ("first", "second"), (params.act, params.weight), strict=True):
+        tensor, wide = graph.tensor[name], format_of(wanted).bits
+        if tensor.bits != wide:
+            return (f"{name} has {tensor.bits} bits and {engine.name} takes a {which} operand of {wide} ({wanted}); bits of "
+                    f"{tensor.kind} {wide} would fit")  # fmt: skip
+    bits, result = graph.tensor[einsum.output].bits, format_of(params.act).bits
+    return None if bits in (result, SUM_BITS) else f"{einsum.output} has {bits} bits and {engine.name} writes {result} or {SUM_BITS}"
 
 
 def ideal_cycles(einsum: Einsum, engine: Engine) -> float:

@@ -51,7 +51,7 @@ def flow_ranks(flow: str) -> Flow:
 class Tiling:
     """C[m,n] += A[m,k] B[k,n] on one array, in tiles of tile_m x tile_n x tile_k visited in ``order``, outermost first.
 
-    requantise  the result leaves as int8 with bias, else as raw int32 accumulators
+    requantise  the result leaves with bias and scale in the format of the activations, else as raw accumulators
     init        accumulators start from what memory holds (a bias, or the sums of an earlier Program), else from zero
     wraps       the user has said that sums beyond 32 bits may wrap
     """
@@ -178,13 +178,18 @@ def check(tiling: Tiling, hardware: Hardware) -> None:
             raise SpecError(f"tiling: tile_{rank} is {tile}, expected a multiple of {grain} or the whole rank ({size})")
     if not fits(tiling, hardware):
         raise SpecError(f"tiling: {_overflow(tiling, hardware)}")
-    if tiling.k > longest_k(hardware) and not tiling.wraps:
+    if may_overflow(tiling.k, hardware) and not tiling.wraps:
         raise SpecError(f"tiling: {overflow_text(tiling.k, hardware)}")
 
 
 def longest_k(hardware: Hardware) -> int:
     """The most products that a 32-bit accumulator surely holds."""
     return (2**31 - 1) // 2 ** (hardware.x_bits + hardware.y_bits - 2)
+
+
+def may_overflow(k: int, hardware: Hardware) -> bool:
+    """Whether a product of depth k could leave an integer accumulator; of floating point it becomes infinite, and says so."""
+    return not hardware.is_float and k > longest_k(hardware)
 
 
 def overflow_text(k: int, hardware: Hardware) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from archmodel.records.base import SpecError
+from archmodel.records.engines.systolic import SUM_BITS
 from archmodel.records.graph import Einsum, Gemm, Graph
 from archmodel.records.machine import Engine
 from archmodel.records.mapping import Compute, Layout, Loop, Node, Storage, leaf, nodes
@@ -103,7 +104,7 @@ def from_tree(graph: Graph, einsum: Einsum, tree: Node, engine: Engine) -> Place
     _check_split(gemm, einsum, split, piece, flow, engine)
     extent = {rank: piece if rank == split else getattr(gemm, rank) for rank in RANKS}
     tile = {rank: min(loop.tile, extent[rank]) for rank, loop in zip(order, timed, strict=True)}
-    requantise = graph.tensor[einsum.output].bits <= 8
+    requantise = graph.tensor[einsum.output].bits < SUM_BITS
     tiling = Tiling(extent["m"], extent["n"], extent["k"], tile["m"], tile["n"], tile["k"], flow, order, requantise,  # type: ignore[arg-type]
                     wraps=engine.params.overflow == "wrap")  # fmt: skip
     _check_nodes(tree, to_tree(graph, einsum, engine, tiling, split), einsum)

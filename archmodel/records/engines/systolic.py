@@ -5,7 +5,7 @@ Names of the two operand streams and of the result, whatever the dataflow:
     X   words of ``rows`` elements, enter the array from the left
     Y   words of ``cols`` elements, enter from the top
     Z   words of ``cols`` accumulators, leave at the bottom
-    P   words of ``cols`` output parameters (bias, multiplier, shift), read on the way out
+    P   words of ``cols`` output parameters (bias, multiplier, shift; or bias, scale, unused), read on the way out
 
     dataflow   stays in the PE   X lane, index   Y lane, index   Z lane, index
     ws         B[k,n]            A: k, m         B: n, k         n, m
@@ -19,16 +19,20 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from ..base import OneOf, SpecError, Within, check_fields
+from ..formats import FLOATS, Format, format_of
 from ..program import Layout, pack, unpack
 
 TYPE = "systolic"
-ISA_VERSION = 1
+ISA_VERSION = 2
 DATAFLOWS = ("ws", "is", "os")
 MAX_BANK_WORDS = 1 << 18
 MAX_OUTSTANDING = 255
 Share = Annotated[int, Within(1, 1 << 20)]
 OUTPUT_PARAMETER_BYTES = 12
-"""Per channel: int32 bias, uint31 multiplier, uint6 shift in a word of its own."""
+"""Per channel: int32 bias, uint31 multiplier, uint6 shift in a word of its own; of a floating-point engine fp32 bias, fp32
+scale, and a word that nobody reads."""
+SUM_BITS = 32
+"""An accumulator: int32, or fp32."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,8 @@ class Params:
     rows          of processing elements: elements of a word that enters from the left
     cols          of processing elements: elements of a word that enters from the top
     dataflows     that the array can switch between: what stays in it is the weight (ws), the input (is), the output (os)
-    act_bits      width of an activation
-    weight_bits   width of a weight
+    act           number format of activations and of requantised results
+    weight        number format of weights: integers beside int8, floating point beside floating point
     port_bytes    bytes of one beat of the memory port; divides every buffer word
     outstanding   requests (each one buffer word) in flight at the port
     buffering     banks of every buffer: 1, or 2 (double buffering)
@@ -51,8 +55,8 @@ class Params:
     rows: Annotated[int, Within(2, 256)]
     cols: Annotated[int, Within(2, 256)]
     dataflows: tuple[Annotated[str, OneOf(DATAFLOWS)], ...] = ("ws",)
-    act_bits: Annotated[int, OneOf((8,))] = 8
-    weight_bits: Annotated[int, OneOf((4, 8))] = 8
+    act: Annotated[str, OneOf(("int8", *FLOATS))] = "int8"
+    weight: Annotated[str, OneOf(("int4", "int8", *FLOATS))] = "int8"
     port_bytes: Annotated[int, Within(1, 256)] = 16
     outstanding: Annotated[int, Within(1, MAX_OUTSTANDING)] = 16
     buffering: Annotated[int, Within(1, 2)] = 2
@@ -66,22 +70,26 @@ class Params:
             raise SpecError("systolic engine: found no dataflow, expected some of ws, is, os")
         if len(self.buffer_split) != 4:
             raise SpecError("systolic engine: buffer_split needs four shares")
-        if len(set(map(self.x_bits, self.dataflows))) > 1:
-            raise SpecError("systolic engine: dataflow is beside ws or os needs weight_bits equal to act_bits")
+        if format_of(self.act).is_float != format_of(self.weight).is_float:
+            raise SpecError(f"systolic engine: act {self.act} beside weight {self.weight}, expected two integer formats or two of "
+                            f"{', '.join(FLOATS)}")  # fmt: skip
+        if len({self.operands(flow) for flow in self.dataflows}) > 1:
+            raise SpecError(f"systolic engine: act {self.act} and weight {self.weight}, expected one format where dataflow is stands "
+                            "beside ws or os")  # fmt: skip
         for bits, lanes, what in self.words():
             if bits * lanes % (8 * self.port_bytes):
                 raise SpecError(f"systolic engine: port_bytes {self.port_bytes} does not divide the {what} word "
                                 f"of {bits * lanes / 8:g} bytes")  # fmt: skip
 
-    def x_bits(self, dataflow: str) -> int:
-        return self.weight_bits if dataflow == "is" else self.act_bits
+    def operands(self, dataflow: str) -> tuple[str, str]:
+        """Formats of X and Y."""
+        return (self.weight, self.act) if dataflow == "is" else (self.act, self.weight)
 
     def words(self) -> tuple[tuple[int, int, str], ...]:
         """(bits, lanes, name) of every word that crosses the memory port."""
-        flow = self.dataflows[0]
-        y_bits = self.act_bits if flow == "is" else self.weight_bits
-        return ((self.x_bits(flow), self.rows, "X"), (y_bits, self.cols, "Y"), (32, self.cols, "Z"),
-                (8, self.cols, "int8 result"), (8 * OUTPUT_PARAMETER_BYTES, self.cols, "P"))  # fmt: skip
+        x, y = (format_of(name).bits for name in self.operands(self.dataflows[0]))
+        return ((x, self.rows, "X"), (y, self.cols, "Y"), (SUM_BITS, self.cols, "Z"),
+                (format_of(self.act).bits, self.cols, f"{self.act} result"), (8 * OUTPUT_PARAMETER_BYTES, self.cols, "P"))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -91,8 +99,8 @@ class Hardware:
     rows: int
     cols: int
     dataflows: tuple[str, ...]
-    x_bits: int
-    y_bits: int
+    x_format: str
+    y_format: str
     port_bytes: int
     outstanding: int
     banks: int
@@ -101,6 +109,31 @@ class Hardware:
     z_words: int
     p_words: int
     program_words: int
+
+    @property
+    def x(self) -> Format:
+        return format_of(self.x_format)
+
+    @property
+    def y(self) -> Format:
+        return format_of(self.y_format)
+
+    @property
+    def result(self) -> Format:
+        """Of requantised results: that of the activations."""
+        return self.y if self.dataflows == ("is",) else self.x
+
+    @property
+    def is_float(self) -> bool:
+        return self.x.is_float
+
+    @property
+    def x_bits(self) -> int:
+        return self.x.bits
+
+    @property
+    def y_bits(self) -> int:
+        return self.y.bits
 
     @property
     def has_operand_stationary(self) -> bool:
@@ -112,8 +145,8 @@ class Hardware:
 
     def beats(self, buffer: str) -> int:
         """Beats of the memory port in one word: of X, Y, Z, P or Q (a requantised Z word)."""
-        bits = {"X": self.x_bits * self.rows, "Y": self.y_bits * self.cols, "Z": 32 * self.cols,
-                "Q": 8 * self.cols, "P": 8 * OUTPUT_PARAMETER_BYTES * self.cols}[buffer]  # fmt: skip
+        bits = {"X": self.x_bits * self.rows, "Y": self.y_bits * self.cols, "Z": SUM_BITS * self.cols,
+                "Q": self.result.bits * self.cols, "P": 8 * OUTPUT_PARAMETER_BYTES * self.cols}[buffer]  # fmt: skip
         return bits // (8 * self.port_bytes)
 
     def depth(self, buffer: str) -> int:
@@ -140,7 +173,7 @@ def resolve(params: Params, buffer_bytes: int) -> Hardware:
             raise SpecError(f"systolic engine: a buffer of {buffer_bytes} bytes gives {name} {depth} words a bank, expected at "
                             f"most {MAX_BANK_WORDS}; the largest usable buffer has {largest} bytes")  # fmt: skip
     x, y, z, p = depths
-    return Hardware(params.rows, params.cols, tuple(sorted(params.dataflows)), x_bits, y_bits, params.port_bytes,
+    return Hardware(params.rows, params.cols, tuple(sorted(params.dataflows)), *params.operands(params.dataflows[0]), params.port_bytes,
                     params.outstanding, params.buffering, x, y, z, p, params.program_words)  # fmt: skip
 
 
@@ -169,16 +202,17 @@ LAYOUTS: dict[str, Layout] = {
     "end": _HEAD,
     "sync": _HEAD,
     "loop": (*_HEAD, ("reserved", 22), ("count", 32), *((f"step{r}", 32) for r in range(ADDRESS_REGISTERS))),
-    # load: words of `buffer`; store: Z words, raw (int32) or requantised (int8) with P words from `params` on.
+    # load: words of `buffer`; store: Z words, raw or requantised to the format of the activations with P words from `params` on.
     # Word (o, i) lies at memory beat base + AR + o*stride + i*(beats of a word) and at buffer word sram + o*pitch + i.
     # swap: afterwards this unit goes on with the buffer's other bank; turn_z: so does a load with Z, which it didn't fill.
     "move": (*_HEAD, ("buffer", 2), ("swap", 1), ("requantise", 1), ("broadcast", 1), ("register", 2), ("turn_z", 1),
              ("inner", ADDRESS_BITS), ("outer", ADDRESS_BITS), ("sram", ADDRESS_BITS), ("pitch", ADDRESS_BITS),
              ("base", 32), ("stride", 32), ("params", ADDRESS_BITS)),
     # outer x inner folds, each a stream of `t` words; x0, y0, z0 step the base per inner and x1, y1, z1 per outer fold.
+    # idle: bottom rows that the last outer folds leave without work (ws and is of floating point; 0 elsewhere).
     "exec": (*_HEAD, ("output", 1), ("acc_first", 1), ("acc_rest", 1), ("swap_x", 1), ("swap_y", 1), ("swap_z", 1),
              ("t", ADDRESS_BITS), ("outer", 16), ("inner", 16),
-             *((f"{b}{s}", ADDRESS_BITS) for b in "xyz" for s in ("", "0", "1"))),
+             *((f"{b}{s}", ADDRESS_BITS) for b in "xyz" for s in ("", "0", "1")), ("idle", 8)),
 }  # fmt: skip
 
 

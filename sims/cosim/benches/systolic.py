@@ -180,7 +180,8 @@ class Bench:
         self.memory = job.memory.copy()
         await self.load(job.program)
         cycles = await self.run()
-        assert np.array_equal(unpack_result(job, self.memory), golden(job.tiling, job.operands)), f"seed {job.seed}: wrong result"
+        wanted = golden(job.tiling, job.operands, job.hardware)
+        assert np.array_equal(unpack_result(job, self.memory), wanted), f"seed {job.seed}: wrong result"
         return cycles
 
     def follow(self, job: Job) -> None:
