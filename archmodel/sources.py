@@ -14,6 +14,7 @@ class Source:
 
     kind     type of BibTeX entry: inproceedings, article, phdthesis, misc
     note     what in it is used
+    organisations  whether the authors are organisations, not persons
     checked  how the figures taken from it were verified, or that they were not
     """
 
@@ -27,6 +28,7 @@ class Source:
     doi: str = ""
     url: str = ""
     note: str = ""
+    organisations: bool = False
 
     def __str__(self) -> str:
         """One line: authors (three at most), title, venue, year."""
