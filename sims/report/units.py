@@ -10,7 +10,7 @@ Text = Callable[[float], str]
 TIME = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
 ENERGY = ((1e12, "J"), (1e9, "mJ"), (1e6, "uJ"), (1e3, "nJ"), (1.0, "pJ"))
 _BYTES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
-_COUNT = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+COUNT = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
 def _scaled(value: float, units: tuple[tuple[float, str], ...]) -> str:
@@ -36,7 +36,7 @@ def size(bytes_: float) -> str:
 
 
 def count(value: float) -> str:
-    return _scaled(value, _COUNT)
+    return _scaled(value, COUNT)
 
 
 def number(value: float | None) -> str:

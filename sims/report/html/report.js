@@ -8,7 +8,11 @@
   const colours = ["#4477aa", "#ee8866", "#44aa99", "#aa3377", "#bbaa33", "#66ccee", "#cc6677", "#88aa44", "#9988cc", "#999999",
                    "#117788", "#dd9933", "#886644", "#cc88bb", "#5599dd", "#77bb88", "#bb5544", "#667799"];
 
+  const read = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+  // The data name colours "ink" and "series:N".
   const painted = (value) => {
+    if (value === "ink") return read("--ink");
     if (Array.isArray(value)) return value.map(painted);
     if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, painted(item)]));
     if (typeof value === "string" && /^series:\d+$/.test(value)) return colours[Number(value.slice(7)) % colours.length];
@@ -19,17 +23,26 @@
                                  title: {standoff: 8, ...(given?.title ?? {})}});
 
   const layout = (plot) => {
-    const style = getComputedStyle(document.documentElement);
-    const read = (name) => style.getPropertyValue(name).trim();
     const ink = {text: read("--ink"), grid: read("--line"), card: read("--card")};
     const touch = narrow.matches || matchMedia("(pointer: coarse)").matches;
-    const legend = {orientation: "h", y: 1, yanchor: "bottom", x: 0, xanchor: "left", font: {size: 11}};
-    return {...plot.layout, autosize: true, height: plot.height + 30 * Math.ceil(plot.data.length / (narrow.matches ? 3 : 9)),
-            paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: {l: 8, r: 14, t: 8, b: 8}, legend,
-            font: {family: style.fontFamily, size: narrow.matches ? 11 : 12, color: ink.text}, hovermode: "closest",
+    return {...plot.layout, autosize: true, height: plot.height, showlegend: false,
+            paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: {l: 8, r: 14, t: 8, b: 8},
+            font: {family: getComputedStyle(document.body).fontFamily, size: narrow.matches ? 11 : 12, color: ink.text}, hovermode: "closest",
             hoverlabel: {bgcolor: ink.card, bordercolor: ink.grid, font: {color: ink.text}, align: "left"},
             dragmode: touch ? false : "zoom", xaxis: axis(plot.layout.xaxis, ink), yaxis: axis(plot.layout.yaxis, ink)};
   };
+
+  const colour = (trace) => trace.marker?.color ?? trace.line?.color;
+
+  for (const plot of plots) {
+    const named = plot.data.filter((trace) => trace.name !== undefined);
+    for (const trace of named) {
+      const item = document.createElement("li"), swatch = document.createElement("i");
+      swatch.style.background = painted(colour(trace));
+      item.append(swatch, trace.name);
+      document.getElementById(plot.id + "-key").append(item);
+    }
+  }
 
   const draw = () => Promise.all(plots.map((plot) => Plotly.react(plot.id, painted(plot.data), layout(plot),
       {responsive: true, displaylogo: false, displayModeBar: false, doubleClick: "reset"})));

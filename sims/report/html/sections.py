@@ -10,6 +10,7 @@ from archmodel.records.base import to_plain
 from archmodel.records.figure import PROVENANCES, Figure, scaled, total
 from archmodel.records.machine import Machine
 from archmodel.records.result import OpResult, Result
+from archmodel.sources import source
 
 from .. import units
 from ..occupancy import Live, Tiles, live, tiles
@@ -70,7 +71,6 @@ class Section:
 
     id: str
     title: str
-    name: str
     cards: tuple[Card, ...]
     groups: Table
     energy: Table
@@ -83,6 +83,7 @@ class Section:
     trees: tuple[Tree, ...]
     machine: Table
     facts: tuple[tuple[str, str], ...]
+    sources: Table
     command: str
     notes: tuple[str, ...]
     drawn: int
@@ -94,12 +95,12 @@ def section(number: int, saved: Saved) -> Section:
     result, spans = saved.result, timeline(saved)
     drawn = len(points(saved))
     return Section(
-        id=f"r{number}", title=title(result), name=f"{result.model} {result.stage}", cards=tuple(_cards(saved)),
+        id=f"r{number}", title=title(result), cards=tuple(_cards(saved)),
         groups=_groups(saved), energy=_energy(result), area=_parts(result.area_by, ("part", "mm2"), 1e-6),
         static=_parts(result.static_by, ("cause", "W"), 1.0), operators=_operators(saved, spans), resident=tuple(_resident(saved)),
         activations=_activations(live(saved, spans)), buffers=_buffers(tiles(saved, spans)), trees=tuple(_trees(saved)),
         machine=_machine(saved.machine), facts=tuple(_facts(saved)), command=saved.command, notes=(*result.notes, *NOT_COUNTED),
-        drawn=drawn, not_drawn=len(result.ops) - drawn,
+        sources=_sources(result), drawn=drawn, not_drawn=len(result.ops) - drawn,
     )  # fmt: skip
 
 
@@ -113,7 +114,7 @@ def _cards(saved: Saved) -> Iterable[Card]:
     per = {"prefill": "to the first token", "decode": "per output token", "mixed": "per step"}.get(result.stage, "for the product")
     yield Card("Time", units.time(result.seconds), f"{per}; {result.cycles:,} cycles", trust["seconds"], "bounds unknown")
     if result.stage != "gemm":
-        yield Card("Throughput", f"{units.number(tokens_per_second(result))} tokens/s", f"{result.tokens:,} tokens enter the stage",
+        yield Card("Throughput", f"{units.number(tokens_per_second(result))} tokens/s", f"{result.tokens:,} token{'s' * (result.tokens != 1)} enter{'s' * (result.tokens == 1)} the stage",
                    trust["seconds"], "bounds unknown")  # fmt: skip
     if result.energy:
         per_joule = "" if result.stage == "gemm" else f"{units.number(tokens_per_joule(result))} tokens/J"
@@ -137,7 +138,7 @@ def _figure_card(name: str, figure: Figure, text: units.Text, detail: str) -> Ca
 
 
 def _watts(watts: float) -> str:
-    return f"{watts:#.3g} W"
+    return f"{units.number(watts)} W"
 
 
 def _mm2(um2: float) -> str:
@@ -221,8 +222,8 @@ def _resident(saved: Saved) -> Iterable[Card]:
     outer = off_chip(saved.machine)
     size = sum(saved.machine.memory(name).size_bytes for name in outer)
     for kind, held in saved.result.resident:
-        if held:
-            yield Card({"kv": "KV cache", "weight": "Weights"}.get(kind, f"{kind}s of the product"), units.size(held),
+        if held and kind != "activation":
+            yield Card({"kv": "KV cache", "weight": "Weights"}.get(kind, kind), units.size(held),
                        f"{units.share(held, size)} of {units.size(size)} in {', '.join(outer)}")  # fmt: skip
 
 
@@ -263,6 +264,14 @@ def _machine(machine: Machine) -> Table:
         said += [f"{name} {_shown(value)}" for name, value in to_plain(engine.params).items()]
         rows.append(("engine", engine.name, ", ".join(said), engine.source))
     return Table(("part", "name", "is", "source"), tuple(rows))
+
+
+def _sources(result: Result) -> Table:
+    """What the keys beside the figures stand for, with how each was checked."""
+    energies = (figure for op in result.ops for _, figure in op.energy_by)
+    figures = chain(energies, (figure for _, figure in (*result.area_by, *result.static_by)))
+    keys = dict.fromkeys(key for figure in figures for key in figure.sources)
+    return Table(("key", "source", "checked"), tuple((key, str(source(key)), source(key).checked) for key in sorted(keys)))
 
 
 def _shown(value: object) -> str:
