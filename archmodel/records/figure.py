@@ -40,6 +40,9 @@ class Figure:
     provenance: str
     sources: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        strength(self.provenance)
+
 
 def scaled(figure: Figure, factor: float, provenance: str = PROVENANCES[0]) -> Figure:
     """``factor`` (not negative) times the figure, at best of ``provenance``."""

@@ -13,6 +13,8 @@ from functools import cached_property
 from .base import SpecError
 
 TENSOR_KINDS = ("weight", "activation", "kv")
+MAX_EXTENT = 1 << 40
+"""Of a rank: the longest context times the widest model is far below it, and sizes of tiles stay within 64 bits."""
 ROUTINGS = ("uniform", "balanced", "worst", "expected")
 
 
@@ -75,8 +77,9 @@ class Einsum:
         if len(dict(self.ranks)) != len(self.ranks):
             raise SpecError(f"einsum {self.name}: a rank appears twice")
         for rank, extent in self.ranks:
-            if extent < 1:
-                raise SpecError(f"einsum {self.name}: rank {rank} is {extent}, expected at least 1")
+            if not 1 <= extent <= MAX_EXTENT:
+                limit = "least 1" if extent < 1 else f"most {MAX_EXTENT}"
+                raise SpecError(f"einsum {self.name}: rank {rank} is {extent}, expected at {limit}")
         if self.repeat < 1:
             raise SpecError(f"einsum {self.name}: repeat is {self.repeat}, expected at least 1")
         if self.points is not None and not 0 < self.points <= self.volume:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from .base import SpecError
-from .figure import Figure, total, weakest
+from .base import SpecError, shown
+from .figure import Figure, strength, total, weakest
 
 FIDELITIES = ("bound", "analytic", "cycle", "rtl")
 
@@ -39,8 +40,12 @@ class OpResult:
     repeat: int = 1
 
     def __post_init__(self) -> None:
-        if self.clock_hz < 1 or self.cycles < 0:
-            raise SpecError(f"operator {self.name}: {self.cycles} cycles at {self.clock_hz} Hz, expected at least 0 at 1 Hz or more")
+        what = f"operator {self.name}"
+        _at_least(1, what, (("clock_hz", self.clock_hz), ("repeat", self.repeat)))
+        _at_least(0, what, (("cycles", self.cycles), ("macs", self.macs), ("ideal_cycles", self.ideal_cycles), *self.bytes, *self.causes))
+        if sum(cycles for _, cycles in self.causes) != self.cycles:
+            raise SpecError(f"{what}: its causes sum to {sum(cycles for _, cycles in self.causes)} cycles, expected {self.cycles}")
+        strength(self.provenance)
 
     @property
     def seconds(self) -> float:
@@ -82,6 +87,12 @@ class Result:
     notes: tuple[str, ...] = ()
     costs: str = ""
 
+    def __post_init__(self) -> None:
+        if not self.ops:
+            raise SpecError("result: no operator, expected at least one")
+        _at_least(1, "result", (("clock_hz", self.clock_hz),))
+        _at_least(0, "result", (("tokens", self.tokens), ("bound_seconds", self.bound_seconds), *self.resident))
+
     @property
     def seconds(self) -> float:
         return sum(op.seconds for op in self.ops)
@@ -112,3 +123,9 @@ class Result:
     @property
     def provenance(self) -> str:
         return weakest([op.provenance for op in self.ops])
+
+
+def _at_least(least: int, what: str, named: Iterable[tuple[str, float]]) -> None:
+    for name, value in named:
+        if value < least:
+            raise SpecError(f"{what}: {name} is {shown(value)}, expected at least {least}")

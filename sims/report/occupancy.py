@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from archmodel.engines.systolic import hardware_of
-from archmodel.engines.systolic.tiling import words_of
+from archmodel.engines.systolic.tiling import check, words_of
 from archmodel.engines.systolic.tree import from_tree
 from archmodel.records.engines.systolic import TYPE, Hardware
 from archmodel.records.graph import Graph
@@ -88,6 +88,7 @@ def tiles(saved: Saved, spans: Sequence[Span]) -> list[Tiles]:
             continue
         hardware = hardware_of(saved.machine, engine)
         tiling = from_tree(saved.graph, einsums[name], tree, engine).tiling
+        check(tiling, hardware)
         words = words_of(tiling, {rank: min(tiling.tile(rank), tiling.extent(rank)) for rank in "mnk"}, hardware)
         held = {"X": words.x, "Y": words.y_rows * words.y_pitch, "Z": words.y_rows * words.z_pitch, "P": words.p * tiling.requantise}
         parts = tuple((part, int(count) * _word_bytes(hardware, part)) for part, count in held.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import gzip
 import hashlib
 from collections.abc import Sequence
@@ -41,6 +42,7 @@ def page(results: Sequence[Saved]) -> str:
     return text
 
 
+@functools.cache
 def _packed(text: str) -> str:
     """Compressed without a time stamp, so that the same text gives the same bytes."""
     return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()

@@ -114,8 +114,8 @@ def _cards(saved: Saved) -> Iterable[Card]:
     per = {"prefill": "to the first token", "decode": "per output token", "mixed": "per step"}.get(result.stage, "for the product")
     yield Card("Time", units.time(result.seconds), f"{per}; {result.cycles:,} cycles", trust["seconds"], "bounds unknown")
     if result.stage != "gemm":
-        yield Card("Throughput", f"{units.number(tokens_per_second(result))} tokens/s", f"{result.tokens:,} token{'s' * (result.tokens != 1)} enter{'s' * (result.tokens == 1)} the stage",
-                   trust["seconds"], "bounds unknown")  # fmt: skip
+        entered = "1 token enters the stage" if result.tokens == 1 else f"{result.tokens:,} tokens enter the stage"
+        yield Card("Throughput", f"{units.number(tokens_per_second(result))} tokens/s", entered, trust["seconds"], "bounds unknown")
     if result.energy:
         per_joule = "" if result.stage == "gemm" else f"{units.number(tokens_per_joule(result))} tokens/J"
         yield _figure_card("Energy", result.energy, units.energy, per_joule)
