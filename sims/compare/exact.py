@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from archmodel.records.base import SpecError
 from archmodel.records.figure import PROVENANCES, Figure, weakest
 
 EQUAL, EXACT, WITHIN, OUTSIDE, UNKNOWN = "equal", "exact", "within", "outside", "unknown"
@@ -35,12 +34,8 @@ def counted(value: Fraction, provenance: str) -> Amount:
 
 
 def amount(figure: Figure) -> Amount:
-    """Raises SpecError for a figure that is no finite number, which only a file that was edited can hold."""
-    try:
-        low, high = (None if bound is None else Fraction(bound) for bound in (figure.low, figure.high))
-        return Amount(Fraction(figure.value), low, high, figure.provenance)
-    except (OverflowError, ValueError) as error:
-        raise SpecError(f"its figures hold {figure.value}, from {figure.low} to {figure.high}, expected finite numbers") from error
+    low, high = (None if bound is None else Fraction(bound) for bound in (figure.low, figure.high))
+    return Amount(Fraction(figure.value), low, high, figure.provenance)
 
 
 def sum_of(amounts: Iterable[Amount]) -> Fraction:

@@ -23,7 +23,7 @@ DIGITS = 5
 MOST_INPUTS, MOST_PARTS = 40, 12
 """Rows of the tables that a large model would make long; the JSON has all."""
 WIDEST_PATH, WIDEST_VALUE = 42, 22
-WIDEST = {"operator": 24, "group": 24, "cause": 20}
+WIDEST = {"operator": 22, "group": 26, "cause": 26}
 """Characters of a cell, so that a table fits its 100 columns."""
 MOST_CYCLES = 10**9
 UNITS = {"s": units.TIME, "pJ": units.ENERGY, "um2": ((1e6, "mm2"), (1.0, "um2")), "W": ((1.0, "W"), (1e-3, "mW"), (1e-6, "uW"))}

@@ -69,6 +69,16 @@ def test_the_differing_inputs_come_first(files: dict[str, str], capsys: pytest.C
     assert text.index("what differs") < text.index("the wholes") < text.index("time by operator group")
 
 
+def test_a_table_of_costs_is_an_input(files: dict[str, str], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Whatever a Result gains as an input shows up by itself; the table of costs did."""
+    plain = json.loads(Path(files["a"]).read_text())
+    plain["records"]["result"]["costs"] = "mine 1234"
+    mine = tmp_path / "mine.json"
+    mine.write_text(json.dumps(plain))
+    inputs = said(capsys, "compare", files["a"], str(mine), "--json").json["inputs"]
+    assert [(row["part"], row["path"], row["b"]) for row in inputs] == [("run", "costs", "mine 1234")]
+
+
 def test_the_work_differs_too(files: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     plain = said(capsys, "compare", files["a"], files["dense"], "--json").json
     inputs = {(row["part"], row["path"]): (row["a"], row["b"]) for row in plain["inputs"]}

@@ -216,7 +216,7 @@ def test_all_findings_of_a_machine_come_at_once(tmp_path: Path, capsys: pytest.C
 
 
 OUTPUTS = [("run", "--gemm", "4,4,4", "edge-npu"), ("map", "--gemm", "4,4,4", "edge-npu"), ("list", "models"),
-           ("sim", "ecp5-tiny", "--programs", "1")]  # fmt: skip
+           ("sim", "ecp5-tiny", "--programs", "1"), ("compare", "cloud", "edge-npu")]  # fmt: skip
 
 
 @pytest.mark.parametrize("words", OUTPUTS, ids=lambda words: words[0])

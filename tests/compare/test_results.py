@@ -12,7 +12,6 @@ import pytest
 
 import sims.compare.table as table
 from archmodel.records.base import SpecError
-from archmodel.records.figure import Figure
 from archmodel.records.result import OpResult, Result
 from sims.compare.comparison import Comparison
 from sims.compare.exact import NOTHING, Amount, Part, added
@@ -154,19 +153,12 @@ def test_nothing_weakens_no_sum() -> None:
     assert added([]) == NOTHING
 
 
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"cycles": 1 << 60}, "B: operator attn.q: causes of "),
-        ({"clock_hz": 0}, "B: operator attn.q: a clock of 0 Hz, expected at least 1"),
-        ({"energy_by": (("mac", Figure(float("inf"), None, None, "scaled")),)}, "its figures hold inf, from None to None, expected finite"),
-    ],
-)
-def test_a_result_that_no_run_wrote_is_refused(changed: dict[str, Any], message: str) -> None:
+def test_a_result_that_no_run_wrote_is_refused() -> None:
     op = operator(random.Random(4), "attn.q", 10**9)
-    with pytest.raises(SpecError) as error:
-        quantities(only(op), only(op, **changed))
-    assert str(error.value).startswith(message)
+    with pytest.raises(SpecError, match=rf"B: operator attn\.q: causes of {op.cycles} cycles, expected its {op.cycles + 1}"):
+        quantities(only(op), only(op, cycles=op.cycles + 1))
+    with pytest.raises(SpecError, match="B: a clock of 0 Hz, expected at least 1"):
+        quantities(only(op), replace(only(op), clock_hz=0))
     twice = replace(only(op), ops=(op, op))
     with pytest.raises(SpecError, match=r"A: operator attn\.q appears twice, expected a result that `archmodel run` wrote"):
         quantities(twice, twice)
