@@ -27,7 +27,7 @@ from .configurations import CONFIGURATIONS
 
 PROGRAMS = 150
 HARDWARE = CONFIGURATIONS["all 4x4"]
-SMALL = replace(HARDWARE, rows=2, cols=2, port_bytes=2, outstanding=3)
+SMALL = replace(HARDWARE, rows=2, cols=2, dataflows=("ws",), port_bytes=2, outstanding=3)
 bulk, benches = pytest.mark.xdist_group("axi bulk"), pytest.mark.xdist_group("axi benches")
 
 
