@@ -17,7 +17,7 @@ BASE = 0xFFFF_FFFE_0000_0000
 
 def hardware(port_bytes: int) -> Hardware:
     """A word of Z has 1024 bytes: 1024 beats, or 64."""
-    return Hardware(2, 256, ("ws",), 8, 8, port_bytes, 2, 2, 8, 8, 8, 8, program_words=64)
+    return Hardware(2, 256, ("ws",), "int8", "int8", port_bytes, 2, 2, 8, 8, 8, 8, program_words=64)
 
 
 @dataclass
