@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archmodel.engines.systolic.tree import from_tree
-from archmodel.records.base import SpecError, to_plain
+from archmodel.records.base import to_plain
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Machine
 from archmodel.records.mapping import Node, leaf
@@ -107,9 +107,7 @@ def _mapping(saved: Saved) -> dict[str, Any]:
 def _decided(saved: Saved, tree: Node) -> dict[str, Any]:
     """A product's dataflow, order, tiles and split; the tree itself where an engine reads it otherwise."""
     end, graph = leaf(tree), saved.graph
-    einsum = next((einsum for einsum in graph.einsums if einsum.name == end.einsum), None)
-    if einsum is None:
-        raise SpecError(f"mapping: it names operator {end.einsum}, which graph {graph.name} lacks")
+    einsum = next(einsum for einsum in graph.einsums if einsum.name == end.einsum)
     engine = saved.machine.engine(end.engine)
     if engine.type != "systolic" or not einsum.is_gemm:
         return {"engine": engine.name, "tree": to_plain(tree)}

@@ -30,16 +30,10 @@ def quantities(a: Result, b: Result) -> tuple[Quantity, ...]:
 
 
 def check(side: str, result: Result) -> None:
-    """Raises SpecError for a result without a clock, an operator that appears twice, or causes that don't sum to its cycles."""
-    if result.clock_hz < 1:
-        raise SpecError(f"{side}: a clock of {result.clock_hz} Hz, expected at least 1")
-    seen: set[str] = set()
-    for op in result.ops:
-        if op.name in seen:
-            raise SpecError(f"{side}: operator {op.name} appears twice, expected a result that `archmodel run` wrote")
-        if (sums := sum(count for _, count in op.causes)) != op.cycles:
-            raise SpecError(f"{side}: operator {op.name}: causes of {sums} cycles, expected its {op.cycles}")
-        seen.add(op.name)
+    """Raises SpecError for an operator that appears twice: by its name it has one partner on the other side."""
+    names = [op.name for op in result.ops]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise SpecError(f"{side}: operator {twice[0]} appears twice, expected a result that `archmodel run` wrote")
 
 
 def cycles(result: Result, op: OpResult) -> Causes:

@@ -31,7 +31,7 @@ def operator(draw: random.Random, name: str, clock_hz: int) -> OpResult:
 def result(draw: random.Random, one_clock: bool = False) -> Result:
     names = [f"{group}.{index}" for group in ("attention", "ffn", "norm") for index in range(6)]
     hz = draw.choice(CLOCKS)
-    ops = tuple(operator(draw, name, hz if one_clock else draw.choice(CLOCKS)) for name in draw.sample(names, draw.randint(0, 18)))
+    ops = tuple(operator(draw, name, hz if one_clock else draw.choice(CLOCKS)) for name in draw.sample(names, draw.randint(1, 18)))
     area = tuple((f"array: {part}", figure(draw)) for part in ("PEs", "buffers", "wires", "clock") if draw.random() < 0.8)
     return Result("m", "x", "decode", 4, 9, 4, 4, "analytic", hz, ops, area, (), 1.0, "ab", "0", 0, "none", ())
 

@@ -17,7 +17,7 @@ from pybtex.database import BibliographyData, parse_string
 from archmodel import __version__, evaluate, load_machine, search
 from archmodel.load import list_machines, read_yaml
 from archmodel.records.figure import Figure
-from archmodel.records.result import Result
+from archmodel.records.result import OpResult, Result
 from archmodel.sources import sources
 from archmodel.workload.gemm import gemm_graph
 from archmodel.workload.operators import Bits
@@ -84,8 +84,9 @@ def test_the_parser_reads_what_the_sources_say() -> None:
 
 def citations_of(key: str) -> tuple[Entry, ...]:
     """The entries of a result with one figure of one source."""
+    op = OpResult("o", "g", "array", 1, 0, 0, (), 0.0, "array", "cycle", (), ())
     area = ("a", Figure(1.0, None, None, "published", (key,)))
-    result = Result("m", "x", "decode", 1, 1, 1, 1, "analytic", 1, (), (area,), (), 1.0, "", "0", 0, "none", ())
+    result = Result("m", "x", "decode", 1, 1, 1, 1, "analytic", 1, (op,), (area,), (), 1.0, "", "0", 0, "none", ())
     bare = Saved.__new__(Saved)
     for name, value in (("result", result), ("machine", replace(load_machine("edge-npu"), source="", memories=(), engines=()))):
         object.__setattr__(bare, name, value)
