@@ -95,7 +95,7 @@ def test_records_import_only_the_standard_library_numpy_and_each_other(path: Pat
             assert allowed, f"{shown(path)} imports {name}"
 
 
-@pytest.mark.parametrize("name", ["pydantic", "cocotb", "pyosys"])
+@pytest.mark.parametrize("name", ["pydantic", "cocotb", "pyosys", "plotly", "jinja2"])
 def test_core_does_not_import_what_extras_install(name: str) -> None:
     core = [path for path in PYTHON if path.is_relative_to(ROOT / "archmodel") or path.is_relative_to(ROOT / "mapper")]
     assert not [shown(path) for path in core if any(i.split(".")[0] == name for i in imported(path))]

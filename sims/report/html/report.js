@@ -53,7 +53,7 @@
     library.textContent = await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
     document.head.append(library);
     await draw();
-    for (const query of [dark, narrow]) query.addEventListener("change", draw);
+    for (const query of [dark, narrow, matchMedia("print")]) query.addEventListener("change", draw);
     document.documentElement.dataset.drawn = "yes";
   } catch (error) {
     for (const plot of document.querySelectorAll(".plot")) plot.textContent = "This browser cannot draw the plot; its figures are in the tables.";
