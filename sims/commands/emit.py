@@ -68,7 +68,7 @@ def execute(given: argparse.Namespace) -> int:
 def _program(file: Path | None, array: Array) -> tuple[Program, str]:
     """The Program that the testbench runs, and what it is."""
     if file is not None:
-        return _read(file), f"the Program of {shown(file.name)}"
+        return read_program(file), f"the Program of {shown(file.name)}"
     from archmodel import lower, search
 
     from .arrays import product_graph
@@ -79,7 +79,7 @@ def _program(file: Path | None, array: Array) -> tuple[Program, str]:
     return lower(graph, search(graph, array.machine), array.machine, "gemm"), f"the product {'x'.join(map(str, sizes))}"
 
 
-def _read(file: Path) -> Program:
+def read_program(file: Path) -> Program:
     """The Program in a file.  Raises SpecError, with the file's name, for any other content."""
     from archmodel.records.program import from_bytes
 

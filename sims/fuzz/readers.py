@@ -20,15 +20,15 @@ from archmodel.load import (
     read_yaml,
     record_to_yaml,
 )
-from archmodel.records.base import SpecError
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Machine
 from archmodel.records.mapping import Mapping
-from archmodel.records.program import Program, from_bytes, to_bytes
+from archmodel.records.program import Program, to_bytes
 from archmodel.workload.config import read_config
 from archmodel.workload.families import FAMILIES
 from archmodel.workload.model import Model
 
+from ..commands.emit import read_program
 from ..commands.output import dump
 from ..report.rows import to_json
 from ..report.saved import Saved, read_saved, to_records
@@ -210,12 +210,8 @@ def _program_sources() -> tuple[Source, ...]:
 
 
 def _program(path: Path) -> Program:
-    data = path.read_bytes()
-    try:
-        program = from_bytes(data)
-    except SpecError as error:
-        raise SpecError(f"{path}: {error}") from error
-    if to_bytes(program) != data:
+    program = read_program(path)
+    if to_bytes(program) != path.read_bytes():
         raise AssertionError("the Program doesn't print what it was read from")
     return program
 
