@@ -59,11 +59,11 @@ class Reader:
         exec(compile("\n" * block.line + block.text, "page", "exec"), self.names)
 
     def yaml(self, block: Block) -> None:
-        """A file, named in its first line (``# mine.yaml``) where a later block uses it; a machine must load."""
+        """A file: one named in its first line (``# mine.yaml``) is for a later block to use; any other machine must load."""
         name = re.match(r"# ([\w.-]+\.yaml)\b", block.text)
         path = self.folder / (name[1] if name else "machine.yaml")
         path.write_text(block.text)
-        if re.search(r"^(base|engines):", block.text, re.MULTILINE):
+        if not name and re.search(r"^(base|engines):", block.text, re.MULTILINE):
             load_machine(str(path))
 
     def console(self, block: Block) -> None:
