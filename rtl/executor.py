@@ -12,7 +12,7 @@ from archmodel.records.engines.systolic import ADDRESS_BITS, SUM_BITS, Hardware
 from archmodel.records.program import INSTRUCTION_BYTES
 
 from .array import Array, delayed
-from .floating import added
+from .floating import added, wire
 from .sequencer import view
 
 
@@ -157,7 +157,7 @@ class Executor(wiring.Component):
             lane = slice(c * SUM_BITS, (c + 1) * SUM_BITS)
             sums, before = array.sums[lane].as_signed(), Mux(accumulate, self.z_data[lane].as_signed(), 0)
             if hw.is_float:
-                lanes.append(added(m, f"total{c}", sums.as_unsigned(), before.as_unsigned()))
+                lanes.append(wire(m, f"total{c}", added(m, f"total{c}", sums.as_unsigned(), before.as_unsigned())))
                 continue
             total = Signal(signed(SUM_BITS), name=f"total{c}")
             m.d.comb += total.eq(sums + before)

@@ -94,7 +94,7 @@ def total(m: Module, name: str, a: Number, b: Number, guard: int) -> Number:
                   wire(m, f"{name}_infinite", a.infinite | b.infinite))  # fmt: skip
 
 
-def rounded(m: Module, name: str, number: Number, known: Format) -> Signal:
+def rounded(m: Module, name: str, number: Number, known: Format) -> Value:
     """The bits of ``known`` nearest to ``number``, half to even.  Its exponent is at least ``known``'s least."""
     significand, exponent = number.significand, number.exponent
     width, digits = len(significand), known.mantissa_bits + 1
@@ -112,16 +112,16 @@ def rounded(m: Module, name: str, number: Number, known: Format) -> Signal:
     most = known.largest if known.saturates else known.infinity
     over = wire(m, f"{name}_over", number.infinite | (packed > known.largest))
     finite = Mux(over, most, packed[: known.bits - 1])
-    return wire(m, f"{name}_rounded", Mux(number.nan, known.nan, Cat(finite[: known.bits - 1], number.sign)))
+    return Mux(number.nan, known.nan, Cat(finite[: known.bits - 1], number.sign))
 
 
-def added(m: Module, name: str, a: Any, b: Any) -> Signal:
+def added(m: Module, name: str, a: Any, b: Any) -> Value:
     """The fp32 sum of fp32 ``a`` and ``b``."""
     numbers = [decoded(m, f"{name}_{side}", bits, FP32) for side, bits in (("a", a), ("b", b))]
     return rounded(m, name, total(m, name, numbers[0], numbers[1], guard=2), FP32)
 
 
-def converted(m: Module, name: str, number: Number, known: Format) -> Signal:
+def converted(m: Module, name: str, number: Number, known: Format) -> Value:
     """``number`` in another format."""
     return rounded(m, name, total(m, name, number, zero(number.sign, known), guard=2), known)
 

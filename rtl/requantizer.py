@@ -13,7 +13,7 @@ from amaranth.lib.wiring import In, Out
 from archmodel.records.engines.systolic import OUTPUT_PARAMETER_BYTES
 from archmodel.records.formats import FP32, Format
 
-from .floating import added, converted, decoded, product
+from .floating import added, converted, decoded, product, wire
 
 
 class Requantizer(wiring.Component):
@@ -58,9 +58,10 @@ class FloatRequantizer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         biased, scale = Signal(32, name="biased"), Signal(32, name="scale")
+        total = wire(m, "total", added(m, "total", self.value, self.parameters[:32]))
         with m.If(self.enable):
-            m.d.sync += [biased.eq(added(m, "sum", self.value, self.parameters[:32])), scale.eq(self.parameters[32:64])]
+            m.d.sync += [biased.eq(total), scale.eq(self.parameters[32:64])]
         exact = product(m, "product", decoded(m, "biased", biased, FP32), decoded(m, "scale", scale, FP32))
-        scaled = converted(m, "scaled", exact, FP32)
+        scaled = wire(m, "scaled", converted(m, "scaled", exact, FP32))
         m.d.comb += self.result.eq(converted(m, "narrow", decoded(m, "wide", scaled, FP32), self.format))
         return m

@@ -11,16 +11,16 @@ from unittest.mock import patch
 
 import numpy as np
 
-from archmodel.engines.systolic import closed_form, cycle, datapath, timing
+from archmodel.engines.systolic import closed_form, cycle, datapath, floating, timing
 from archmodel.memory.port import Port
 from archmodel.memory.stalls import Stalls
 from archmodel.records.engines.systolic import BUFFERS, Hardware, decode, instruction
 from archmodel.records.program import INSTRUCTION_BYTES, Program
 
-from . import jobs
+from . import floats, jobs
 from .compare import check
 from .drive import Engine
-from .mutants import MUTATIONS, choose
+from .mutants import FLOAT_MUTATIONS, MUTATIONS, choose
 from .wild import same_cycles
 
 Fields = dict[str, int]
@@ -119,6 +119,34 @@ def unbiased(values: Any, bias: Any, multiplier: Any, shift: Any) -> Any:
     return datapath.requantise(values, bias * 0, multiplier, shift)
 
 
+# --- Floating point ---------------------------------------------------------------------------------------------------
+
+
+def upwards(self: Any, left: Any, right: Any, busy: int) -> Any:
+    """A column that adds from the bottom up."""
+    return RIGHT_FOLD(self, left[:, busy - 1 :: -1], right[busy - 1 :: -1], busy)
+
+
+def flushed(x: Any, y: Any, addend: Any, *formats: Any) -> Any:
+    """A multiply-add without subnormal results."""
+    bits = RIGHT_MULTIPLY_ADD(x, y, addend, *formats)
+    return np.where(bits & 0x7F800000, bits, bits & 0x80000000)
+
+
+def backwards(tiling: Any, hardware: Hardware, a: Any, b: Any, *more: Any) -> Any:
+    """A golden that adds from the last k on."""
+    return RIGHT_GOLDEN(tiling, hardware, a[:, ::-1], b[::-1], *more)
+
+
+def cut_off(values: Any, result: Any) -> Any:
+    """A conversion to bf16 that drops the lower half."""
+    del result
+    return values.view(np.uint32).astype(np.int64) >> 16
+
+
+RIGHT_FOLD, RIGHT_MULTIPLY_ADD, RIGHT_GOLDEN = datapath.Datapath._fold, floating.multiply_add, floats.golden
+
+
 # --- Lowering ---------------------------------------------------------------------------------------------------------
 
 
@@ -178,3 +206,14 @@ FAULTS = (
     Fault("lowering", "doesn't wait for the load", (_with_program(1, "exec", lambda f: {"wait": 0}),)),
     Fault("lowering", "broadcast inverted", (_with_program(2, "move", lambda f: {"broadcast": 1 - f["broadcast"]}),)),
 )
+
+FLOAT_FAULTS = (
+    *(Fault("rtl", mutation.name) for mutation in FLOAT_MUTATIONS),
+    Fault("datapath", "columns add from the bottom up", ((datapath.Datapath, "_fold", upwards),)),
+    Fault("datapath", "subnormal sums flushed", ((floating, "multiply_add", flushed),)),
+    Fault("datapath", "NaN as the processor has it", ((floating, "_patterns", lambda values: values.view(np.uint32).astype(np.int64)),)),
+    Fault("datapath", "converted without rounding", ((floating, "_narrow", cut_off),)),
+    Fault("golden", "adds from the last k on", ((floats, "golden", backwards),)),
+    Fault("lowering", "idle rows not named", (_with_program(1, "exec", lambda f: {"idle": 0}),)),
+)
+"""Those of floating point."""

@@ -40,24 +40,33 @@ def formats_of(tiling: Tiling, hardware: Hardware) -> tuple[Format, Format]:
 # --- Operands ---------------------------------------------------------------------------------------------------------
 
 
-def draw(shape: tuple[int, ...], known: Format, rng: Rng) -> Matrix:
-    """Patterns: near one; of a few neighbours of powers of two, whose sums cancel; tiny; of any size; or with specials."""
-    half, sign = 1 << known.mantissa_bits, rng.integers(0, 2, shape) << known.bits - 1
-    one, any_size = known.bias << known.mantissa_bits, rng.integers(0, known.largest + 1, shape)
-    near = one + rng.integers(-2 * half, 2 * half, shape)
-    few = rng.choice(np.array([one - 1, one, one + 1, one + half, known.largest, 1]), shape, p=(0.2, 0.3, 0.2, 0.2, 0.05, 0.05))
-    tiny = rng.integers(0, 3 * half, shape)
-    special = rng.choice(np.array([0, 1, half - 1, half, known.largest, known.infinity, known.nan]), shape)
-    kind = int(rng.integers(6))
-    magnitude = (near, few, tiny, any_size, np.where(rng.random(shape) < 0.5, near, tiny),
-                 np.where(rng.random(shape) < 0.04, special, near))[kind]  # fmt: skip
+KINDS = ("near one", "neighbours of one", "powers of two", "tiny", "any size", "near one or tiny", "specials")
+"""What operands are drawn from.  Of neighbours sums cancel and end in ties; of powers of two a tie hangs on the last bit."""
+
+
+def draw(shape: tuple[int, ...], known: Format, rng: Rng, kind: str = "") -> Matrix:
+    """Patterns of one kind, drawn too if it is not given."""
+    step, sign = 1 << known.mantissa_bits, rng.integers(0, 2, shape) << known.bits - 1
+    one = known.bias << known.mantissa_bits
+    near, tiny = one + rng.integers(-2 * step, 2 * step, shape), rng.integers(0, 3 * step, shape)
+    edges = np.array([0, 0, 1, step - 1, step, known.largest, known.infinity, known.infinity, known.nan])
+    beside = np.array([one - 1, one, one + 1, one + step // 2, known.largest, 1])
+    powers = np.array([0, 0, 0, 1, 12, 23, 24, 35, 47])
+    magnitude = {
+        "near one": near, "tiny": tiny, "any size": rng.integers(0, known.largest + 1, shape),
+        "neighbours of one": rng.choice(beside, shape, p=(0.2, 0.3, 0.2, 0.2, 0.05, 0.05)),
+        "powers of two": np.maximum(one - step * rng.choice(powers, shape), 0),
+        "near one or tiny": np.where(rng.random(shape) < 0.5, near, tiny),
+        "specials": np.where(rng.random(shape) < 0.08, rng.choice(edges, shape), near),
+    }[kind or str(rng.choice(KINDS))]  # fmt: skip
     return magnitude | sign
 
 
 def operands(tiling: Tiling, hardware: Hardware, rng: Rng) -> tuple[Matrix, Matrix, Matrix, Matrix]:
     """A [m,k], B [k,n], initial sums [m,n], output parameters [n,3]."""
     formats = formats_of(tiling, hardware)
-    a, b = draw((tiling.m, tiling.k), formats[0], rng), draw((tiling.k, tiling.n), formats[1], rng)
+    kind = str(rng.choice(np.array(["", "specials", "powers of two"]), p=(0.6, 0.25, 0.15)))
+    a, b = draw((tiling.m, tiling.k), formats[0], rng, kind), draw((tiling.k, tiling.n), formats[1], rng, kind)
     return a, b, initial(tiling, a, b, formats, rng), parameters(tiling.n, rng)
 
 
@@ -72,7 +81,7 @@ def initial(tiling: Tiling, a: Matrix, b: Matrix, formats: tuple[Format, Format]
 
 
 def parameters(channels: int, rng: Rng) -> Matrix:
-    """(bias, scale, a word that nobody reads) of each channel; scales that lead to ties, to saturation, below the normal."""
+    """(bias, scale, a word that nobody reads) of each channel; scales that keep ties, lead to saturation, below the normal."""
     bias = np.where(rng.random(channels) < 0.5, draw((channels,), FP32, rng), 0)
     power = rng.integers(-20, 20, channels) + FP32.bias << FP32.mantissa_bits
     scale = np.where(rng.random(channels) < 0.6, power, draw((channels,), FP32, rng))

@@ -112,9 +112,10 @@ def requantise(values: Matrix, bias: Matrix, multiplier: Matrix, shift: Matrix) 
     return np.array(exact, dtype=np.int64).reshape(values.shape)
 
 
-def _words(matrix: Matrix, lanes: int, bits: int) -> Bytes:
-    """[lane, index] to packed words [lane group][index][lane], zero padded."""
-    padded = np.zeros((ceil_div(matrix.shape[0], lanes) * lanes, matrix.shape[1]), dtype=np.int64)
+def _words(matrix: Matrix, lanes: int, bits: int, padding: np.random.Generator | None = None) -> Bytes:
+    """[lane, index] to packed words [lane group][index][lane], padded with zeros, or with anything."""
+    shape = (ceil_div(matrix.shape[0], lanes) * lanes, matrix.shape[1])
+    padded = padding.integers(0, 1 << bits, shape) if padding else np.zeros(shape, dtype=np.int64)
     padded[: matrix.shape[0]] = matrix
     words = padded.reshape(-1, lanes, matrix.shape[1]).transpose(0, 2, 1)
     if bits == 4:
@@ -122,8 +123,9 @@ def _words(matrix: Matrix, lanes: int, bits: int) -> Bytes:
     return np.ascontiguousarray(words.astype(f"<u{bits // 8}")).view(np.uint8).reshape(-1)
 
 
-def _pack(tiling: Tiling, hardware: Hardware, operands: Operands) -> tuple[dict[str, Bytes], tuple[int, int]]:
-    """Memory image of each tensor, and the shape [lane, index] of Z."""
+def _pack(tiling: Tiling, hardware: Hardware, operands: Operands, rng: np.random.Generator) -> tuple[dict[str, Bytes], tuple[int, int]]:
+    """Memory image of each tensor, and the shape [lane, index] of Z.  Floating point relies on no padding being zero."""
+    padding = rng if hardware.is_float else None
     matrix = {("k", "m"): operands.a.T, ("m", "k"): operands.a, ("k", "n"): operands.b, ("n", "k"): operands.b.T,
               ("n", "m"): operands.initial.T, ("m", "n"): operands.initial}  # fmt: skip
     roles = flow_ranks(tiling.flow)
@@ -132,8 +134,8 @@ def _pack(tiling: Tiling, hardware: Hardware, operands: Operands) -> tuple[dict[
     parameters = np.zeros((rows, 3), dtype=np.int64)
     parameters[: tiling.n] = operands.parameters
     images = {
-        "x": _words(matrix[roles.x_lane, roles.x_index], hardware.rows, hardware.x_bits),
-        "y": _words(matrix[roles.y_lane, roles.y_index], hardware.cols, hardware.y_bits),
+        "x": _words(matrix[roles.x_lane, roles.x_index], hardware.rows, hardware.x_bits, padding),
+        "y": _words(matrix[roles.y_lane, roles.y_index], hardware.cols, hardware.y_bits, padding),
         "z": _words(z, hardware.cols, SUM_BITS),
         "q": np.zeros(_words(z, hardware.cols, hardware.result.bits).size, dtype=np.uint8),
         "p": parameters.astype("<u4").view(np.uint8).reshape(-1),
@@ -159,7 +161,7 @@ def make_job(tiling: Tiling, hardware: Hardware, port: Port, stalls: Stalls | No
     """The job of one tiling; ``seed`` draws operands, and where the tensors lie in memory."""
     rng = np.random.Generator(np.random.PCG64(seed))
     operands = draw_operands(tiling, hardware, rng)
-    images, _ = _pack(tiling, hardware, operands)
+    images, _ = _pack(tiling, hardware, operands, rng)
     bases, at = {}, int(rng.integers(0, 8))
     for name, image in images.items():
         bases[name] = at

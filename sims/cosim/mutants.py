@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from archmodel.records.engines.systolic import Hardware
+
 from .drive import Engine
 
 SELECT_UNIT, SELECT_ADDRESS = 3, 0xFA17
@@ -52,6 +54,28 @@ MUTATIONS = (
     Mutation("address register of Y stuck", "load_sequencer", r"register1 <= (.*);", "32'd0"),
 )
 
+FLOAT_MUTATIONS = (
+    Mutation("sticky bit dropped", "pe_multiply_add", r"assign sum_sticky = (.*);", "1'b0"),
+    Mutation("rounded half up", "pe_multiply_add", r"assign sum_up = ((\S+) & .*);", r"\g<2>"),
+    Mutation("NaN with a payload", "executor", r"assign total0 = (total0_nan \? \S+ : (.*));", r"total0_nan ? 32'h7fc00001 : \g<2>"),
+    Mutation("subnormal operand flushed", "pe_multiply_add", r"assign product_significand = (.*);",
+             "(x_normal ? {1'b1, x[6:0]} : 8'd0) * {y_normal, y[6:0]}"),
+    Mutation("subnormal sum flushed", "pe_multiply_add", r"assign sum_packed = (.*);", r"sum_field == 0 ? 0 : (\g<1>)"),
+    Mutation("sum of opposite numbers negative", "executor", r"assign total0_sign = (.*);",
+             r"total0_magnitude == 0 ? total0_differ : (\g<1>)"),
+    Mutation("infinity minus infinity infinite", "pe_multiply_add", r"assign sum_nan = (.*);", "product_nan | addend_nan"),
+    Mutation("zero times infinity zero", "pe_multiply_add", r"assign product_nan = (.*);", "x_nan | y_nan"),
+    Mutation("idle rows of Y at work", "executor", r"y_idle <= (.*);", "1'b0"),
+    Mutation("idle rows of X at work", "executor", r"x_idle <= (.*);", "8'd0"),
+    Mutation("sticky bit of Z's sum dropped", "executor", r"assign total0_sticky = (.*);", "1'b0"),
+    Mutation("converted half up", "requantizer1", r"assign narrow_up = ((\S+) & .*);", r"\g<2>"),
+)
+"""Those of floating point; what integers share with it is broken above."""
+
+
+def mutations_of(hardware: Hardware) -> tuple[Mutation, ...]:
+    return FLOAT_MUTATIONS if hardware.is_float else MUTATIONS
+
 
 def mutated(verilog: str, mutations: tuple[Mutation, ...] = MUTATIONS, top: str = "archmodel_systolic", port: str = PORT) -> str:
     """``verilog`` with every mutation in it (those of the engine by default), none chosen.
@@ -86,5 +110,5 @@ def _mutate(text: str, mutation: Mutation, number: int) -> tuple[str, int]:
 
 def choose(engine: Engine, name: str | None) -> None:
     """Make the hardware faulty in one way from now on, or (None) sound again."""
-    number = 0 if name is None else 1 + [mutation.name for mutation in MUTATIONS].index(name)
+    number = 0 if name is None else 1 + [mutation.name for mutation in mutations_of(engine.hardware)].index(name)
     engine.write(SELECT_UNIT, SELECT_ADDRESS, 0, number)

@@ -28,5 +28,9 @@ CONFIGURATIONS = {
     "all 4x8": _hardware(4, 8, ALL, "int8", "int8", 2, 255, 2, (480, 300, 480, 12)),
     "all 2x8": _hardware(2, 8, ALL, "int8", "int8", 2, 7, 2, (60, 40, 40, 3)),
     "all 8x8": _hardware(8, 8, ALL, "int8", "int8", 8, 12, 2, (40, 40, 40, 2)),
+    "bf16 all 4x4": _hardware(4, 4, ALL, "bf16", "bf16", 8, 8, 2, (48, 48, 72, 4)),
+    "e4m3 all 2x4, single buffers": _hardware(2, 4, ALL, "e4m3", "e4m3", 2, 3, 1, (48, 48, 72, 4)),
+    "e5m2 ws and os 4x2, e4m3 weights": _hardware(4, 2, ("os", "ws"), "e5m2", "e4m3", 2, 5, 2, (48, 48, 72, 4)),
+    "bf16 is 2x4, e5m2 weights": _hardware(2, 4, ("is",), "e5m2", "bf16", 2, 5, 2, (48, 48, 72, 4)),
     "ws and os 16x4, int4 weights": _hardware(16, 4, ("os", "ws"), "int8", "int4", 2, 96, 2, (160, 200, 200, 5)),
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from unittest.mock import patch
 
 import pytest
 
@@ -14,13 +13,14 @@ from rtl.systolic import emit
 from sims.cosim import faults, mutants
 from sims.cosim.compare import check, first_difference
 from sims.cosim.drive import Engine
-from sims.cosim.faults import FAULTS, Fault, caught_by
+from sims.cosim.faults import FAULTS, FLOAT_FAULTS, Fault, caught_by
 from sims.cosim.jobs import random_job
 from sims.cosim.repeat import job_of, main
 
 from .configurations import CONFIGURATIONS
 
 HARDWARE = CONFIGURATIONS["all 4x4"]
+FLOAT_HARDWARE = CONFIGURATIONS["bf16 all 4x4"]
 SEEDS = range(40)
 pytestmark = pytest.mark.xdist_group("faults")
 
@@ -85,6 +85,26 @@ CAUGHT_BY = {
     ("lowering", "doesn't wait for the load"): {"closed form", "hardware result", "memory image", "model result"},
     ("lowering", "broadcast inverted"): WRONG_PROGRAM,
 }
+FLOATS_CAUGHT_BY = {
+    ("rtl", "sticky bit dropped"): WRONG_DATA,
+    ("rtl", "rounded half up"): WRONG_DATA,
+    ("rtl", "NaN with a payload"): WRONG_DATA,
+    ("rtl", "subnormal operand flushed"): WRONG_DATA,
+    ("rtl", "subnormal sum flushed"): WRONG_DATA,
+    ("rtl", "sum of opposite numbers negative"): WRONG_DATA,
+    ("rtl", "infinity minus infinity infinite"): WRONG_DATA,
+    ("rtl", "zero times infinity zero"): WRONG_DATA,
+    ("rtl", "idle rows of Y at work"): WRONG_DATA,
+    ("rtl", "idle rows of X at work"): WRONG_DATA,
+    ("rtl", "sticky bit of Z's sum dropped"): WRONG_DATA,
+    ("rtl", "converted half up"): WRONG_DATA,
+    ("datapath", "columns add from the bottom up"): WRONG_MODEL_DATA,
+    ("datapath", "subnormal sums flushed"): WRONG_MODEL_DATA,
+    ("datapath", "NaN as the processor has it"): WRONG_MODEL_DATA,
+    ("datapath", "converted without rounding"): WRONG_MODEL_DATA,
+    ("golden", "adds from the last k on"): WRONG_GOLDEN,
+    ("lowering", "idle rows not named"): WRONG_PROGRAM,
+}
 
 
 @pytest.fixture(scope="module")
@@ -94,20 +114,34 @@ def engine() -> Iterator[Engine]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def float_engine() -> Iterator[Engine]:
+    """The same for floating point."""
+    with Engine(FLOAT_HARDWARE, mutants.mutated(emit(FLOAT_HARDWARE), mutants.FLOAT_MUTATIONS)) as made:
+        yield made
+
+
 def test_there_are_at_least_twenty_faults_and_each_is_expected_somewhere() -> None:
     assert len(FAULTS) >= 20
     assert [(fault.layer, fault.name) for fault in FAULTS] == list(CAUGHT_BY)
+    assert [(fault.layer, fault.name) for fault in FLOAT_FAULTS] == list(FLOATS_CAUGHT_BY)
     layers = {fault.layer for fault in FAULTS}
     assert layers == {"rtl", "memory", "cycle model", "closed form", "datapath", "golden", "lowering"}
 
 
-def test_without_a_fault_nothing_is_reported(engine: Engine) -> None:
+def test_without_a_fault_nothing_is_reported(engine: Engine, float_engine: Engine) -> None:
     assert caught_by(None, engine, SEEDS) == set()
+    assert caught_by(None, float_engine, SEEDS) == set()
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.layer}: {fault.name}")
 def test_a_planted_fault_is_caught_by_these_checks(fault: Fault, engine: Engine) -> None:
     assert caught_by(fault, engine, SEEDS) == CAUGHT_BY[fault.layer, fault.name]
+
+
+@pytest.mark.parametrize("fault", FLOAT_FAULTS, ids=lambda fault: f"floating point, {fault.layer}: {fault.name}")
+def test_a_planted_fault_of_floating_point_is_caught_by_these_checks(fault: Fault, float_engine: Engine) -> None:
+    assert caught_by(fault, float_engine, SEEDS, wild=1) == FLOATS_CAUGHT_BY[fault.layer, fault.name]
 
 
 def test_a_fault_is_gone_afterwards(engine: Engine) -> None:
@@ -119,8 +153,8 @@ def test_a_fault_is_gone_afterwards(engine: Engine) -> None:
 
 def test_a_mutation_that_finds_nothing_is_an_error() -> None:
     lost = mutants.Mutation("lost", "pe", r"assign nothing = (.*);", "0")
-    with patch.object(mutants, "MUTATIONS", (lost,)), pytest.raises(ValueError, match="mutation 'lost' found no line"):
-        mutants.mutated(emit(HARDWARE))
+    with pytest.raises(ValueError, match="mutation 'lost' found no line"):
+        mutants.mutated(emit(HARDWARE), (lost,))
 
 
 def test_a_report_shows_the_first_differing_command_and_repeats_itself(
