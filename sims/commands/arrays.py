@@ -15,10 +15,10 @@ from archmodel.records.machine import Engine, Machine
 
 from ..cosim.jobs import Job, make_job
 
-BUILD_SECONDS = (14.0, 0.033)
-"""CPU seconds of generating and building: fixed, and per PE (measured 47 s at 32x32, on one core)."""
-PE_CYCLES_PER_SECOND = 40e6
-"""PEs times cycles that Verilator simulates in a second (measured 146,000 cycles/s at 16x16)."""
+BUILD_SECONDS = {"integer": (14.0, 0.033), "floating point": (14.0, 0.2)}
+"""CPU seconds of generating and building: fixed, and per PE (measured 47 s at 32x32, and 66 s at 16x16 of bf16; on one core)."""
+PE_CYCLES_PER_SECOND = {"integer": 40e6, "floating point": 10e6}
+"""PEs times cycles that Verilator simulates in a second (measured 146,000 cycles/s at 16x16, and 635,000 at 4x4 of bf16)."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,12 @@ class Array:
         return max(40, 5 * max(self.hardware.rows, self.hardware.cols) // 2)
 
     @property
+    def kind(self) -> str:
+        return "floating point" if self.hardware.is_float else "integer"
+
+    @property
     def build_seconds(self) -> float:
-        fixed, each = BUILD_SECONDS
+        fixed, each = BUILD_SECONDS[self.kind]
         return fixed + each * self.hardware.rows * self.hardware.cols
 
     def run_seconds(self, jobs: Sequence[Job]) -> float:
@@ -44,7 +48,7 @@ class Array:
         from archmodel.engines.systolic import price
 
         cycles = sum(int(price(job.tiling, self.hardware, job.port).cycles[0]) for job in jobs)
-        return cycles * self.hardware.rows * self.hardware.cols / PE_CYCLES_PER_SECOND
+        return cycles * self.hardware.rows * self.hardware.cols / PE_CYCLES_PER_SECOND[self.kind]
 
 
 def array_of(machine: Machine, scale: Sequence[int] | None = None) -> Array:
