@@ -24,6 +24,7 @@ VERBS = {
     "report": ("report", "one HTML page of a result: roofline, time, energy, area, timeline, memory, mapping"),
     "emit": ("emit", "a folder of Verilog, testbench, constraints and document, usable without Python"),
     "cite": ("cite", "BibTeX for the tool and for every source that a result rests on"),
+    "synth": ("synth", "the array through Yosys: an FPGA's resources, or areas on your standard cells"),
     "list": ("listing", "the models and machines that have a name"),
     "machine init": ("machine_init", "a commented description of a machine, to begin one's own from"),
     "machine show": ("machine_show", "a machine fully resolved, each value with where it was written"),

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archmodel.cost.scaling import area_factor, energy_factor, power_law, wire_factor
-from archmodel.records.figure import Figure, scaled, weakest
+from archmodel.records.figure import PROVENANCES, Figure, scaled, weakest
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def along(axis: str, rows: Sequence[Row], at: float, node_nm: int | None) -> Fig
 def _factor(row: Row, node_nm: int) -> tuple[float, str]:
     """What brings a row to a node, with the provenance that this leaves."""
     if row.node_nm is None or row.node_nm == node_nm:
-        return 1.0, "published"
+        return 1.0, PROVENANCES[0]
     if row.unit == "pj":
         return energy_factor(row.node_nm, node_nm, row.voltage)
     if row.unit == "um2":

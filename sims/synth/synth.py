@@ -59,23 +59,26 @@ class Synthesis:
 
 def synth_ecp5(verilog: str, top: str, seconds: float = SECONDS) -> Synthesis:
     """Map ``top`` to a Lattice ECP5.  Raises SpecError without Yosys, for a latch, and for what Yosys refuses."""
-    if find_spec("pyosys") is None:
-        raise SpecError("pyosys: not installed; pip install 'archmodel[synth]' brings it")
-    done = _synthesised(verilog, _script(top), seconds)
+    done = synthesised(verilog, _script(top), seconds)
     return Synthesis(_resources(_cells(done / "mapped.json")), _registers(done / "flat.json"), (done / "netlist.v").read_text())
 
 
-def _synthesised(verilog: str, script: tuple[str, ...], seconds: float) -> Path:
-    """The folder with the results of a script, run now or kept from an earlier run of the same on the same Verilog."""
-    key = hashlib.sha256("\0".join((verilog, *script, version("pyosys"))).encode()).hexdigest()[:24]
-    folder = cache_folder() / f"synth-{key}"
+def synthesised(verilog: str, script: tuple[str, ...], seconds: float, files: dict[str, str] | None = None) -> Path:
+    """The folder with the results of a script, run now or kept from an earlier run of the same on the same Verilog and ``files``."""
+    if find_spec("pyosys") is None:
+        raise SpecError("pyosys: not installed; pip install 'archmodel[synth]' brings it")
+    inputs = {"engine.v": verilog, "script": "\n".join(script) + "\n", **(files or {})}
+    parts = (verilog, *script, *(part for item in sorted((files or {}).items()) for part in item), version("pyosys"))
+    folder = cache_folder() / f"synth-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:24]}"
     with building(folder):
         if not folder.exists():
             work = Path(tempfile.mkdtemp(prefix="synth-", dir=folder.parent))
             try:
-                (work / "engine.v").write_text(verilog)
-                (work / "script").write_text("\n".join(script) + "\n")
+                for name, text in inputs.items():
+                    (work / name).write_text(text)
                 _yosys(work, seconds)
+                for name in files or {}:
+                    (work / name).unlink()
                 work.rename(folder)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
