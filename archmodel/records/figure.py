@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ PROVENANCES = (
 """From strong to weak; a sum has that of its weakest part.  "calibrated" goes on to say on what: "calibrated on sky130"."""
 
 
+@functools.cache
 def strength(provenance: str) -> int:
     """The place of a provenance in ``PROVENANCES``, 0 the strongest.  Raises SpecError for none of them."""
     name = "calibrated" if provenance.startswith("calibrated on ") else provenance
@@ -46,8 +48,10 @@ class Figure:
 
 def scaled(figure: Figure, factor: float, provenance: str = PROVENANCES[0]) -> Figure:
     """``factor`` (not negative) times the figure, at best of ``provenance``."""
-    low, high = (None if bound is None else bound * factor for bound in (figure.low, figure.high))
-    return Figure(figure.value * factor, low, high, weakest((figure.provenance, provenance)), figure.sources)
+    low = None if figure.low is None else figure.low * factor
+    high = None if figure.high is None else figure.high * factor
+    worst = figure.provenance if provenance == PROVENANCES[0] else weakest((figure.provenance, provenance))
+    return Figure(figure.value * factor, low, high, worst, figure.sources)
 
 
 def product(one: Figure, other: Figure) -> Figure:
