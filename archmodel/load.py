@@ -173,8 +173,11 @@ def _base(node: Node, folder: Path, chain: tuple[Path, ...], findings: Findings)
         findings.broken = True
         return None
     tree = _resolved(_parse(_text(path), _shown(path), findings), path.parent, (*chain, path), findings)
-    if isinstance(tree.value, dict):
-        tree.value.pop("name", None)
+    if not isinstance(tree.value, dict):
+        findings.add(tree.place, "", f"found {tree.shown()}, expected a mapping")
+        findings.broken = True
+        return None
+    tree.value.pop("name", None)
     return tree
 
 

@@ -172,6 +172,8 @@ class TestFindings:
             ("rows: 8", "rows: 8, dataflows: [wz]", "<m>:7:88: engines.array.dataflows: found 'wz', expected one of ws, is, os"),
             ("rows: 8", "rows: 8, dataflows: []",
              "<m>:7:10: engines.array: systolic engine: found no dataflow, expected some of ws, is, os"),
+            ("rows: 8", "rows: 8, dataflows: [ws, os, ws]",
+             "<m>:7:10: engines.array: systolic engine: dataflows ws, os, ws, expected each once"),
             ("rows: 8", "rows: 8, overflow: warp", "<m>:7:87: engines.array.overflow: found 'warp', expected one of refuse, wrap"),
             ("rows: 8", "rows: 8, weight: int6",
              "<m>:7:85: engines.array.weight: found 'int6', expected one of int4, int8, bf16, e4m3, e5m2"),
@@ -258,6 +260,13 @@ class TestFindings:
             f"{top}:2:8: clocks.core: found '2' without a unit, expected a frequency such as 800 MHz",
             f"{low}:7:74: engines.array.rows: found 'no', expected a whole number",
         ]
+
+    @pytest.mark.parametrize(("text", "found"), [("", "nothing"), ("hello world\n", "'hello world'"), ("[a]\n", "a list")])
+    def test_a_base_that_is_no_machine(self, tmp_path: Path, text: str, found: str) -> None:
+        low, top = saved(tmp_path, "low.yaml", text), saved(tmp_path, "top.yaml", "base: low.yaml\n" + SMALL)
+        with pytest.raises(SpecError) as error:
+            load.load_machine(top)
+        assert str(error.value) == f"{low}:1:1: found {found}, expected a mapping"
 
     def test_a_circle_of_bases(self, tmp_path: Path) -> None:
         one = saved(tmp_path, "one.yaml", "base: two.yaml\n")

@@ -68,6 +68,8 @@ class Params:
         check_fields(self, "systolic engine")
         if not self.dataflows:
             raise SpecError("systolic engine: found no dataflow, expected some of ws, is, os")
+        if len(set(self.dataflows)) < len(self.dataflows):
+            raise SpecError(f"systolic engine: dataflows {', '.join(self.dataflows)}, expected each once")
         if len(self.buffer_split) != 4:
             raise SpecError("systolic engine: buffer_split needs four shares")
         if format_of(self.act).is_float != format_of(self.weight).is_float:
