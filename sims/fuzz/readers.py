@@ -219,7 +219,7 @@ def _program(path: Path) -> Program:
 def _use_program(program: Program) -> None:
     """As the cycle model does: checked for its hardware, and executed where that is soon done."""
     from archmodel.engines.systolic import run
-    from archmodel.engines.systolic.cycle import accepts
+    from archmodel.engines.systolic.cycle import accepts, executed
     from archmodel.engines.systolic.rows import hardware_of
     from archmodel.memory.port import port_of
 
@@ -227,26 +227,8 @@ def _use_program(program: Program) -> None:
     engine = machine.engine("array")
     hardware = hardware_of(machine, engine)
     accepts(program, hardware)
-    if _commands(program) <= PROGRAM_COMMANDS:
+    if sum(map(executed, program.streams)) <= PROGRAM_COMMANDS:
         run(program, hardware, port_of(machine, engine))
-
-
-def _commands(program: Program) -> int:
-    """Instructions that an accepted Program executes, loops counted out."""
-    from archmodel.engines.systolic.cycle import decoded
-
-    total = 0
-    for stream in program.streams:
-        trips = [1]
-        for name, fields in decoded(stream):
-            total += trips[-1]
-            if name == "loop":
-                trips.append(trips[-1] * fields["count"])
-            elif name == "end":
-                trips.pop()
-            elif name == "halt":
-                break
-    return total
 
 
 YAML = (json_text, json_text, json_text, record_to_yaml)

@@ -112,7 +112,8 @@ def _time(result: Result) -> str:
     what = {"prefill": "to the first token, ", "decode": "per output token, ", "mixed": "per step, "}.get(result.stage, "")
     rate = "" if result.stage == "gemm" else f"{units.number(tokens_per_second(result))} tokens/s "
     macs = result.macs / result.seconds if result.seconds else 0.0
-    return f"{units.time(result.seconds)} {what}{rate}({result.provenance}), {units.count(2 * macs)}op/s in matrix products"
+    trust = f"({result.provenance} cycles, stated clock)"
+    return f"{units.time(result.seconds)} {what}{rate}{trust}, {units.count(2 * macs)}op/s in matrix products"
 
 
 def _bound(result: Result) -> str:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archmodel.engines.systolic import Bases, Tiling, lower, run
+from archmodel.engines.systolic.cycle import executed, walk
 from archmodel.memory.port import Port
 from archmodel.records.base import SpecError
 from archmodel.records.engines.systolic import DATAFLOWS, ISA_VERSION, LAYOUTS, OPCODES, Hardware, decode, instruction
@@ -112,6 +113,18 @@ def test_streams_are_whole_instructions() -> None:
 def test_every_instruction_is_decoded_as_it_was_encoded(name: str, data: st.DataObject) -> None:
     fields = {field: data.draw(st.integers(0, 2**bits - 1)) for field, bits in LAYOUTS[name] if field != "opcode"}
     assert decode(instruction(name, **fields)) == (name, {"opcode": OPCODES[name], **fields})
+
+
+def test_executed_instructions_are_those_of_all_rounds() -> None:
+    sync, end = instruction("sync"), instruction("end")
+    stream = instruction("loop", count=3) + sync + instruction("loop", count=2) + sync + end + end + HALT
+    assert executed(stream) == 1 + 3 * (1 + 1 + 2 * 2 + 1) + 1
+    walked = 0
+    for name, _, control in walk(stream):
+        walked += 1 + control
+        if name == "halt":
+            break
+    assert walked == executed(stream)
 
 
 def test_a_layout_holds_less_than_an_instruction() -> None:

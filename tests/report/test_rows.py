@@ -95,3 +95,8 @@ def test_the_certificate_says_how_far_from_optimal() -> None:
 def test_no_time_has_no_power() -> None:
     text = headlines(result(op("a", cycles=0, causes=())), None, load_machine("edge-npu"))
     assert "energy  2 uJ (published; " in text.replace("2.00 uJ", "2 uJ")
+
+
+def test_time_says_that_its_clock_is_only_stated() -> None:
+    text = headlines(result(op("a", provenance="rtl-confirmed")), None, load_machine("edge-npu"))
+    assert "(rtl-confirmed cycles, stated clock)" in text

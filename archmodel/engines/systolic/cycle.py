@@ -258,6 +258,20 @@ def decoded(stream: bytes) -> tuple[tuple[str, Fields], ...]:
     return tuple(decode(stream[i : i + INSTRUCTION_BYTES]) for i in range(0, len(stream), INSTRUCTION_BYTES))
 
 
+def executed(stream: bytes) -> int:
+    """Instructions that a valid stream executes, loops counted out."""
+    total, trips = 0, [1]
+    for name, fields in decoded(stream):
+        total += trips[-1]
+        if name == "loop":
+            trips.append(trips[-1] * fields["count"])
+        elif name == "end":
+            trips.pop()
+        elif name == "halt":
+            break
+    return total
+
+
 def walk(stream: bytes) -> Iterator[tuple[str, Fields, int]]:
     """(name, fields, control instructions before it) of each command of a valid stream in order of issue, with absolute addresses."""
     code, pc, control = decoded(stream), 0, 0

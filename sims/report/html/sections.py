@@ -27,7 +27,7 @@ TRUST = {
     "cycle": "from the cycle model of an engine that has no hardware yet",
     "closed form": "from the closed form of an engine that has no hardware yet, or from arithmetic alone",
     "calibrated": "measured on something else that is named, and carried over",
-    "published": "a figure of a paper or data sheet, as it stands there",
+    "published": "a figure of a paper, a data sheet or the machine's own description, such as its clock, as it stands there",
     "scaled": "a published figure, moved to this node by a published model",
     "extrapolated": "a published figure, moved outside the range of that model",
     "unknown": "no source gives it",
@@ -112,7 +112,8 @@ def trust_words() -> list[tuple[str, str]]:
 def _cards(saved: Saved) -> Iterable[Card]:
     result, trust = saved.result, provenance(saved.result)
     per = {"prefill": "to the first token", "decode": "per output token", "mixed": "per step"}.get(result.stage, "for the product")
-    yield Card("Time", units.time(result.seconds), f"{per}; {result.cycles:,} cycles", trust["seconds"], "bounds unknown")
+    counted = f"{per}; {result.cycles:,} cycles at {units.count(result.clock_hz)}Hz"
+    yield Card("Time", units.time(result.seconds), counted, trust["seconds"], "bounds unknown")
     if result.stage != "gemm":
         entered = "1 token enters the stage" if result.tokens == 1 else f"{result.tokens:,} tokens enter the stage"
         yield Card("Throughput", f"{units.number(tokens_per_second(result))} tokens/s", entered, trust["seconds"], "bounds unknown")
