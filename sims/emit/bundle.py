@@ -115,7 +115,9 @@ def _waivers() -> str:
 
 
 def _readme(sources: dict[str, str], facts: dict[str, object]) -> str:
-    behind = f"| `{systolic_axi.TOP}.v` | the same engine behind AXI4 and AXI4-Lite |\n" if f"{systolic_axi.TOP}.v" in sources else ""
+    has_axi = f"{systolic_axi.TOP}.v" in sources
+    behind = f"| `{systolic_axi.TOP}.v` | the same engine behind AXI4 and AXI4-Lite |\n" if has_axi else ""
+    without = "" if has_axi else f"\nThere is no AXI around it: that needs a `port_bytes` that is a power of two up to {axi.WIDTHS[-1]}.\n"
     return f"""\
 # {facts['machine']}: Verilog of engine {facts['engine']}
 
@@ -146,6 +148,6 @@ synthesisable code, everything in `files.f` is.
 | `waivers.vlt` | lint rules that don't fit generated code, each with its reason |
 | `testbench.v`, `*.hex` | the testbench, its program, memory before and after, cycles |
 | `{MANIFEST}` | what was emitted, and the hash of every file |
-
+{without}
 `archmodel emit` into this folder again replaces all of it, unless a file was changed or added by hand.
 """

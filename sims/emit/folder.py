@@ -14,8 +14,8 @@ from archmodel.records.base import SpecError
 
 from .bundle import MANIFEST
 
-BUILD = "obj_dir"
-"""Where Verilator builds; it goes when the folder is emitted again."""
+BUILT = ("obj_dir", "testbench.vvp")
+"""What the folder's README lets Verilator and Icarus build there; it goes when the folder is emitted again."""
 LARGEST_MANIFEST = 1 << 16
 
 
@@ -45,7 +45,7 @@ def _refuse_foreign(path: Path) -> None:
 
 
 def _entries(path: Path) -> Iterator[tuple[str, Path]]:
-    return ((entry.name, entry) for entry in sorted(path.iterdir()) if entry.name not in (MANIFEST, BUILD))
+    return ((entry.name, entry) for entry in sorted(path.iterdir()) if entry.name not in (MANIFEST, *BUILT))
 
 
 def _manifest(path: Path) -> Mapping[str, str]:

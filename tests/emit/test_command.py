@@ -120,6 +120,25 @@ def emitted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     return tmp_path / "e"
 
 
+def test_a_port_that_axi_has_not_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    odd = [word.replace("=4", "=3") for word in SMALL]
+    assert said(capsys, "emit", *odd, "-o", str(tmp_path / "odd")).code == 0
+    assert said(capsys, "emit", *SMALL, "-o", str(tmp_path / "even")).code == 0
+    without = "There is no AXI around it: that needs a `port_bytes` that is a power of two up to 128."
+    assert without in (tmp_path / "odd" / "README.md").read_text()
+    assert without not in (tmp_path / "even" / "README.md").read_text()
+    assert not list((tmp_path / "odd").glob("*axi*"))
+
+
+def test_what_its_readme_builds_is_no_obstacle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = tmp_path / "e"
+    assert said(capsys, "emit", *SMALL, "-o", str(place)).code == 0
+    (place / "obj_dir").mkdir()
+    (place / "testbench.vvp").write_text("vvp")
+    assert said(capsys, "emit", *SMALL, "-o", str(place)).code == 0
+    assert not (place / "obj_dir").exists() and not (place / "testbench.vvp").exists()
+
+
 def test_a_folder_of_somebodys_own_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
