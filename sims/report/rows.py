@@ -29,21 +29,28 @@ def to_json(result: Result, mapping: Mapping | None = None) -> dict[str, Any]:
     return plain
 
 
-def power_w(result: Result) -> float | None:
-    return result.energy.value * 1e-12 / result.seconds if result.energy and result.seconds else None
+def power_w(result: Result) -> Figure | None:
+    """Mean over the stage."""
+    return scaled(result.energy, 1e-12 / result.seconds, provenance(result)["seconds"]) if result.energy and result.seconds else None
 
 
 def tokens_per_second(result: Result) -> float | None:
     return result.tokens / result.seconds if result.seconds else None
 
 
-def tokens_per_joule(result: Result) -> float | None:
-    return result.tokens / (result.energy.value * 1e-12) if result.energy and result.energy.value else None
+def tokens_per_joule(result: Result) -> Figure | None:
+    """The most energy gives the fewest; where it could be nothing, no bound says how many at most."""
+    energy = result.energy
+    if energy is None or not energy.value:
+        return None
+    value, low, high = (result.tokens / (pj * 1e-12) if pj else None for pj in (energy.value, energy.high, energy.low))
+    assert value is not None
+    return Figure(value, low, high, energy.provenance, energy.sources)
 
 
 def _energy(result: Result) -> dict[str, Any]:
     static = {cause: bounded("w", figure) for cause, figure in result.static_by}
-    return {**bounded("energy_pj", result.energy), "power_w": power_w(result), "static_power": static}
+    return {**bounded("energy_pj", result.energy), **bounded("power_w", power_w(result)), "static_power": static}
 
 
 def _area(result: Result) -> dict[str, Any]:
@@ -63,7 +70,7 @@ def bounded(name: str, figure: Figure | None) -> dict[str, Any]:
 
 
 def _rates(result: Result) -> dict[str, Any]:
-    rates: dict[str, Any] = {"tokens_per_second": tokens_per_second(result), "tokens_per_joule": tokens_per_joule(result)}
+    rates: dict[str, Any] = {"tokens_per_second": tokens_per_second(result), **bounded("tokens_per_joule", tokens_per_joule(result))}
     if result.stage == "prefill":
         rates["time_to_first_token"] = result.seconds
     elif result.stage in ("decode", "mixed"):

@@ -89,9 +89,9 @@ def headlines(result: Result, mapping: Mapping | None, machine: Machine) -> str:
     trust = provenance(result)
     pairs = [("time", _time(result)), ("bound", _bound(result))]
     if result.energy:
-        rate = "" if result.stage == "gemm" else f", {units.number(tokens_per_joule(result))} tokens/J"
-        power = power_w(result)
-        spent = units.energy(result.energy.value) + ("" if power is None else f", {power:#.3g} W{rate}")
+        power, rate = power_w(result), tokens_per_joule(result)
+        per_joule = f", {units.number(rate.value)} tokens/J" if rate and result.stage != "gemm" else ""
+        spent = units.energy(result.energy.value) + (f", {power.value:#.3g} W{per_joule}" if power else "")
         pairs.append(("energy", f"{spent} ({trust['energy']}; {bounds(result.energy, units.energy)})"))
     size = f"{_mm2(result.area.value)} of {machine.node_nm} nm"
     pairs.append(("area", f"{size} ({trust['area']}; {bounds(result.area, _mm2)}), memory controllers not counted"))

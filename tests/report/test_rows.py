@@ -46,6 +46,9 @@ def test_totals_are_sums_and_rates_follow() -> None:
     assert plain["power_w"] == pytest.approx(4e-6 / 400e-6)
     assert plain["tokens_per_second"] == pytest.approx(10_000)
     assert plain["tokens_per_joule"] == pytest.approx(1e6)
+    assert (plain["power_w_low"], plain["power_w_high"]) == pytest.approx((2e-6 / 400e-6, 6e-6 / 400e-6))
+    assert (plain["tokens_per_joule_low"], plain["tokens_per_joule_high"]) == pytest.approx((4 / 6e-6, 4 / 2e-6))
+    assert plain["power_w_provenance"] == plain["tokens_per_joule_provenance"] == plain["energy_pj_provenance"] == "published"
     assert plain["time_per_output_token"] == plain["seconds"]
     assert plain["utilisation"] == {"array": pytest.approx(50 / 400)}
     assert plain["bound_cycles"] == 150
@@ -63,6 +66,8 @@ def test_one_unknown_bound_makes_the_sum_unknown() -> None:
     plain = to_json(result(op("a"), op("b", energy_by=(("mac", Figure(1.0, None, 2.0, "scaled")),))))
     assert plain["energy_pj_low"] == "unknown"
     assert plain["energy_pj_high"] == pytest.approx(3e6 + 2)
+    assert plain["power_w_low"] == plain["tokens_per_joule_high"] == "unknown"
+    assert plain["tokens_per_joule_low"] == pytest.approx(4 / (3e6 + 2) * 1e12)
 
 
 def test_provenance_is_kept_apart_and_weakest() -> None:
@@ -94,6 +99,7 @@ def test_the_certificate_says_how_far_from_optimal() -> None:
 
 def test_no_time_has_no_power() -> None:
     text = headlines(result(op("a", cycles=0, causes=())), None, load_machine("edge-npu"))
+    assert to_json(result(op("a", cycles=0, causes=())))["power_w_low"] == "unknown"
     assert "energy  2 uJ (published; " in text.replace("2.00 uJ", "2 uJ")
 
 

@@ -118,11 +118,11 @@ def _cards(saved: Saved) -> Iterable[Card]:
         entered = "1 token enters the stage" if result.tokens == 1 else f"{result.tokens:,} tokens enter the stage"
         yield Card("Throughput", f"{units.number(tokens_per_second(result))} tokens/s", entered, trust["seconds"], "bounds unknown")
     if result.energy:
-        per_joule = "" if result.stage == "gemm" else f"{units.number(tokens_per_joule(result))} tokens/J"
+        rate = tokens_per_joule(result)
+        per_joule = f"{units.number(rate.value)} tokens/J" if rate and result.stage != "gemm" else ""
         yield _figure_card("Energy", result.energy, units.energy, per_joule)
         if (watts := power_w(result)) is not None:
-            yield _figure_card("Power", scaled(result.energy, watts / result.energy.value if result.energy.value else 0.0), _watts,
-                               "mean over the stage")  # fmt: skip
+            yield _figure_card("Power", watts, _watts, "mean over the stage")
     else:
         yield Card("Energy", "not priced", f"at fidelity {result.fidelity}", "unknown", "bounds unknown")
     yield _figure_card("Area", result.area, _mm2, f"of {saved.machine.node_nm} nm")
