@@ -1,4 +1,4 @@
-"""What a machine can hold, asked before any work is done."""
+"""What a machine can run and hold, asked before any work is done."""
 
 from __future__ import annotations
 
@@ -7,8 +7,19 @@ from .records.graph import Graph
 from .records.machine import Machine
 
 
+def refuse_devices(machine: Machine) -> None:
+    """Raises SpecError for a machine of devices: they can be described, and nothing counts them yet."""
+    if machine.devices:
+        names = ", ".join(device.name for device in machine.devices)
+        raise SpecError(f"machine {machine.name}: found devices ({names}), expected engines of its own alone; several devices are not "
+                        "modelled yet")  # fmt: skip
+
+
 def refuse_overflow(graph: Graph, machine: Machine) -> None:
     """Raises SpecError with the shortfall when what must stay resident exceeds the memory behind the engines' ports."""
+    refuse_devices(machine)
+    if not machine.engines:
+        raise SpecError(f"machine {machine.name}: found no engine, expected at least one")
     ports = {engine.port for engine in machine.engines if engine.port}
     have = sum(machine.memory(port).size_bytes for port in ports)
     need = sum(size for _, size in graph.resident)

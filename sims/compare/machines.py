@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from archmodel.cost import default_costs
 from archmodel.engines import engine_module
 from archmodel.evaluation import machine_area, machine_static
+from archmodel.legality import refuse_devices
 from archmodel.records.figure import Figure
 from archmodel.records.machine import Engine, Machine
 
@@ -24,6 +25,9 @@ class Consequence:
 
 
 def machine_quantities(a: Machine, b: Machine) -> tuple[Quantity, ...]:
+    """Raises SpecError for a machine of devices."""
+    for machine in (a, b):
+        refuse_devices(machine)
     costs = default_costs()
     area, static = ([by_engine(of(machine, costs)) for machine in (a, b)] for of in (machine_area, machine_static))
     found = Quantity("area", "um2", paired(*area)), Quantity("standing power", "W", paired(*static))

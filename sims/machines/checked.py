@@ -122,7 +122,9 @@ def _idle(machine: Machine, at: Path) -> Iterator[str]:
     idle = [("clocks", clock.name) for clock in machine.clocks if clock.name not in clocks]
     idle += [("memories", memory.name) for memory in machine.memories if memory.name not in used]
     yield from (f"{'.'.join((*at, section, name))}: no engine uses it" for section, name in idle)
-    if not machine.engines and not machine.devices:
+    if machine.devices:
+        yield ".".join((*at, "devices")) + ": they can be described, and not run yet"
+    elif not machine.engines:
         yield ".".join((*at, "engines")) + ": there is none, and nothing can run"
     have = {*(item.name for item in machine.devices), *(item.name for item in machine.engines), *(item.name for item in machine.memories)}
     for link in machine.links:

@@ -215,6 +215,15 @@ class TestCheck:
         path.write_text("node: 7 nm\n")
         assert self.warned(capsys, str(path)) == ["engines: there is none, and nothing can run"]
 
+    def test_devices_are_not_run_yet(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        path = tmp_path / "two.yaml"
+        path.write_text("node: 7 nm\ndevices: {left: {base: edge-npu}}\n")
+        assert self.warned(capsys, str(path)) == ["devices: they can be described, and not run yet"]
+        answer = said(capsys, "compare", "edge-npu", str(path))
+        assert (answer.code, answer.out) == (2, "")
+        assert answer.err == ("archmodel: machine two: found devices (left), expected engines of its own alone; several devices are not "
+                              "modelled yet\n")  # fmt: skip
+
     def test_the_readme_s_machine_gives_no_cause_for_a_warning(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         readme = (PRESETS.parent.parent / "README.md").read_text()
         (text,) = re.findall(r"^```yaml\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +90,21 @@ def test_overflow_is_refused_with_the_shortfall() -> None:
         with pytest.raises(SpecError) as caught:
             refused()
         assert str(caught.value) == text
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("base: edge-npu\ndevices: {left: {base: edge-npu}}\n",
+     "machine m: found devices (left), expected engines of its own alone; several devices are not modelled yet"),
+    ("node: 7 nm\n", "machine m: found no engine, expected at least one"),
+])  # fmt: skip
+def test_what_cannot_run_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    """A machine's devices would be left out of time, energy and area without a word."""
+    (tmp_path / "m.yaml").write_text(text)
+    graph, machine = load_model("gpt2").decode(batch=1, context=64), load_machine(tmp_path / "m.yaml")
+    for refused in (lambda: search(graph, machine), lambda: evaluate(graph, None, machine, "bound")):
+        with pytest.raises(SpecError) as caught:
+            refused()
+        assert str(caught.value) == message
 
 
 def test_what_just_fits_is_not_refused() -> None:
