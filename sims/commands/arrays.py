@@ -17,8 +17,6 @@ from ..cosim.jobs import Job, make_job
 
 BUILD_SECONDS = {"integer": (14.0, 0.033), "floating point": (14.0, 0.2)}
 """CPU seconds of generating and building: fixed, and per PE (measured 47 s at 32x32, and 66 s at 16x16 of bf16; on one core)."""
-PE_CYCLES_PER_SECOND = {"integer": 40e6, "floating point": 10e6}
-"""PEs times cycles that Verilator simulates in a second (measured 146,000 cycles/s at 16x16, and 635,000 at 4x4 of bf16)."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,10 @@ class Array:
         """What the jobs will take, by the closed form (stalls not counted)."""
         from archmodel.engines.systolic import price
 
+        from ..cosim.evaluate import simulated_seconds
+
         cycles = sum(int(price(job.tiling, self.hardware, job.port).cycles[0]) for job in jobs)
-        return cycles * self.hardware.rows * self.hardware.cols / PE_CYCLES_PER_SECOND[self.kind]
+        return simulated_seconds(self.hardware, cycles)
 
 
 def array_of(machine: Machine, scale: Sequence[int] | None = None) -> Array:

@@ -21,7 +21,7 @@ namespace {
 struct Format { uint32_t bits, exponent_bits, has_infinity, saturates; };
 struct Sweep {
   Format x, y;
-  uint64_t x_begin, x_end;      // every x of these,
+  uint64_t x_begin, x_end, x_step;  // every x of these,
   uint64_t y_begin, y_count;    // with so many y, from y_begin on or (y_random) drawn,
   uint64_t y_random;
   const uint32_t* addends;      // with each of these addends
@@ -100,6 +100,27 @@ uint32_t drawn_addend(Random& random, float product) {
   }
 }
 
+// Of the way out, what ends beside a tie of the narrow format, so that each earlier rounding decides the last one.
+// An fp32 value halfway between two narrow ones:
+uint32_t tie(uint32_t value, const Format& f) {
+  const uint32_t half = 1u << (22 - (f.bits - 1 - f.exponent_bits));
+  return (value & ~(half - 1)) | half;
+}
+// A bias of about half a unit in the value's last place, often exactly that:
+uint32_t drawn_bias(Random& random, uint32_t value) {
+  const uint64_t r = random.next();
+  const uint32_t field = value >> 23 & 0xFF, below = 23 + uint32_t(r >> 2 & 3);
+  const uint32_t mantissa = r & 1 ? 0 : uint32_t(r >> 8) & 0x7FFFFF;
+  return uint32_t(r & 2) << 30 | (field > below ? field - below : 0) << 23 | mantissa;
+}
+// A scale: a power of two, one whose product is about a tie, any.
+uint32_t drawn_scale(Random& random, float sum, const Format& f) {
+  const uint64_t r = random.next();
+  const uint32_t any = uint32_t(r >> 8);
+  if (r & 1) return (any & 0x80000000u) + ((127 - 20 + any % 40) << 23);
+  return r & 2 ? pattern(number(tie(any, f)) / sum) : any;
+}
+
 }  // namespace
 
 extern "C" {
@@ -115,7 +136,7 @@ void unit_sweep(void* handle, Sweep* request) {
   std::vector<float> xs(1ull << s.x.bits), ys(1ull << s.y.bits);
   for (uint32_t i = 0; i < xs.size(); ++i) xs[i] = widened(i, s.x);
   for (uint32_t i = 0; i < ys.size(); ++i) ys[i] = widened(i, s.y);
-  for (uint64_t x = s.x_begin; x < s.x_end; ++x)
+  for (uint64_t x = s.x_begin; x < s.x_end; x += s.x_step)
     for (uint64_t j = 0; j < s.y_count; ++j) {
       const uint32_t y = s.y_random ? random.next() & (ys.size() - 1) : s.y_begin + j;
       const float product = xs[x] * ys[y];
@@ -130,20 +151,23 @@ void unit_sweep(void* handle, Sweep* request) {
     }
 }
 #else
-// x: the value; y: upper half of the bias; addend: the scale.  y_count and the addends as above; y_random draws all 32 bits.
+// x: the value; y: upper half of the bias; addend: the scale.  y_count and the addends as above; y_random draws all 32 bits of
+// the bias and the lower half of the value, in every second pair so that the value is a tie and the bias half its last place.
 void unit_sweep(void* handle, Sweep* request) {
   Unit& unit = *static_cast<Unit*>(handle);
   Sweep& s = *request;
   Random random{s.seed * 0x9E3779B97F4A7C15ull + 1};
   const Narrow narrow(s.y);
   unit.enable = 1;
-  for (uint64_t x = s.x_begin; x < s.x_end; ++x)
+  for (uint64_t x = s.x_begin; x < s.x_end; x += s.x_step)
     for (uint64_t j = 0; j < s.y_count; ++j) {
-      const uint32_t value = s.y_random ? uint32_t(x << 16 | (random.next() & 0xFFFF)) : x;
-      const uint32_t bias = s.y_random ? drawn_addend(random, number(value)) : uint32_t(s.y_begin + j) << 16;
+      const uint32_t any = uint32_t(x << 16 | (random.next() & 0xFFFF)), halfway = tie(any, s.y);
+      const uint32_t value = !s.y_random ? x : j & 1 ? halfway : any;
+      const uint32_t bias = !s.y_random ? uint32_t(s.y_begin + j) << 16 : j & 1 ? drawn_bias(random, value)
+                                                                              : drawn_addend(random, number(value));
       const float sum = number(pattern(number(value) + number(bias)));
       for (uint64_t i = 0; i < s.addend_count + s.drawn; ++i) {
-        const uint32_t scale = i < s.addend_count ? s.addends[i] : uint32_t(random.next());
+        const uint32_t scale = i < s.addend_count ? s.addends[i] : drawn_scale(random, sum, s.y);
         unit.value = value;
         unit.parameters[0] = bias;
         unit.parameters[1] = scale;

@@ -33,7 +33,8 @@ class _Format(ctypes.Structure):
 
 class _Sweep(ctypes.Structure):
     _fields_ = [
-        ("x", _Format), ("y", _Format), ("x_begin", _U64), ("x_end", _U64), ("y_begin", _U64), ("y_count", _U64), ("y_random", _U64),
+        ("x", _Format), ("y", _Format), ("x_begin", _U64), ("x_end", _U64), ("x_step", _U64),
+        ("y_begin", _U64), ("y_count", _U64), ("y_random", _U64),
         ("addends", ctypes.c_void_p), ("addend_count", _U64), ("drawn", _U64), ("seed", _U64), ("compared", _U64), ("wrong", _U64),
         *((name, _U32) for name in ("at_x", "at_y", "at_addend", "got", "wanted")),
     ]  # fmt: skip
@@ -64,12 +65,13 @@ class Unit:
         """Every x with every y (or so many random ones), with each addend and ``drawn`` random ones.
 
         Of the way out, x is the value, y the upper half of the bias and an addend the scale; with random y, x is the upper
-        half of the value and bias and the value's lower half are drawn.
+        half of the value, and bias and the value's lower half are drawn: every second pair a tie of the narrow format beside
+        half a unit of its last place; half of the drawn scales are powers of two, a quarter lead to a tie.
         """
         given = np.array(addends, dtype=np.uint32)
         first, count = (0, ys) if isinstance(ys, int) else (ys.start, len(ys))
         left, right = (self.x, self.y) if self.y else (FP32, self.x)
-        sweep = _Sweep(_format(left), _format(right), xs.start, xs.stop, first, count, int(isinstance(ys, int)), given.ctypes.data,
+        sweep = _Sweep(_format(left), _format(right), xs.start, xs.stop, xs.step, first, count, int(isinstance(ys, int)), given.ctypes.data,
                        len(given), drawn, seed)  # fmt: skip
         self._library.unit_sweep(self._handle, ctypes.byref(sweep))
         report = (f"{sweep.wrong:,} of {sweep.compared:,} results wrong; first x {sweep.at_x:#x}, y {sweep.at_y:#x}, addend "

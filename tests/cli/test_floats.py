@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from .helpers import said
@@ -31,3 +33,13 @@ def test_a_width_that_does_not_fit_says_which_would(capsys: pytest.CaptureFixtur
     answer = said(capsys, "run", "--gemm", "64,256,512", "edge-npu", *BF16)
     assert answer.code == 2
     assert "a has 8 bits and array takes a first operand of 16 (bf16); bits of activation 16 would fit" in answer.err
+
+
+def test_the_rtl_refusal_counts_the_slower_simulation(capsys: pytest.CaptureFixture[str]) -> None:
+    """fp8 takes the cycles of int8, and four times the seconds to simulate them."""
+    fp8 = ("--set", "engines.array.act=e4m3", "--set", "engines.array.weight=e4m3")
+    errors = [said(capsys, "run", "llama-3.1-8b", "edge-npu", "--fidelity", "rtl", *more).err for more in ((), fp8)]
+    cycles, seconds = zip(*(re.findall(r"([\d,]+) cycles would take about ([\d,]+) s", text)[0] for text in errors), strict=True)
+    assert cycles[0] == cycles[1]
+    integer, floating = (int(text.replace(",", "")) for text in seconds)
+    assert abs(floating - 4 * integer) <= 4

@@ -8,7 +8,7 @@ import pytest
 
 from archmodel.records.formats import BF16, E4M3, E5M2, FP32, Format
 from sims.cosim import mutants
-from sims.cosim.arithmetic import MULTIPLY_ADD, Unit, specials, verilog_of
+from sims.cosim.arithmetic import MULTIPLY_ADD, REQUANTIZER, Unit, specials, verilog_of
 from sims.cosim.mutants import Mutation
 
 ONE, MINUS_ZERO = FP32.bias << FP32.mantissa_bits, 0x8000
@@ -40,19 +40,27 @@ def test_every_bf16() -> None:
 
 @pytest.mark.parametrize("y", [E4M3, E5M2], ids=lambda y: y.name)
 def test_every_bf16_with_fp8(y: Format) -> None:
-    check(Unit(BF16, y).sweep(HALVES, 32, drawn=2, seed=3), (1 << 16) * 32 * 2)
+    """All with 32 partners each; every special with every special and every special addend."""
+    unit, addends = Unit(BF16, y), specials(FP32)
+    check(unit.sweep(HALVES, 32, drawn=2, seed=3), (1 << 16) * 32 * 2)
+    for a, b in itertools.product(specials(BF16), specials(y)):
+        check(unit.sweep(range(a, a + 1), range(b, b + 1), addends), len(addends))
 
 
 @pytest.mark.parametrize("result", [BF16, E4M3, E5M2], ids=lambda result: result.name)
 def test_the_way_out(result: Format) -> None:
-    """The conversion alone (a bias of -0, a scale of one): every value that a bf16 extends by zeros, each with its
-    neighbours, so every tie and both its sides; then sum, product and conversion on drawn values and on every edge."""
+    """The conversion alone (a bias of -0, a scale of one): every value that a bf16 extends by zeros and every one halfway
+    between two, each with its neighbours, so every tie and both its sides; then sum, product and conversion on drawn values,
+    where each earlier rounding decides the last one, and on every edge."""
     unit, upper, edges = Unit(result), range(1 << 16), specials(FP32)
     plain = range(MINUS_ZERO, MINUS_ZERO + 1)
-    for half in (0, 1 << 15):  # bf16 values, and the ties between two of them
-        for value in itertools.chain(range(half, 1 << 32, 1 << 24), edges):
-            near = range(max(0, value - 1), min(1 << 32, value + 2))
-            check(unit.sweep(near, plain, (ONE,)), len(near))
+    for first in (0, 1, (1 << 15) - 1, 1 << 15, (1 << 15) + 1, (1 << 16) - 1):
+        check(unit.sweep(range(first, 1 << 32, 1 << 16), plain, (ONE,)), 1 << 16)
+    for value in edges:
+        near = range(max(0, value - 1), min(1 << 32, value + 2))
+        check(unit.sweep(near, plain, (ONE,)), len(near))
+    # 2^-134 times so little more than one that only bits lost below the subnormals of fp32 say to which side of a tie it lies.
+    check(unit.sweep(range(ONE | 0x81, ONE | 0x82), plain, (1 << 15,)), 1)
     check(unit.sweep(upper, 8, (ONE, FP32.infinity, 0, 1), drawn=4, seed=4), (1 << 16) * 8 * 8)
     for value, bias in itertools.product(edges, (edge >> 16 for edge in edges)):
         check(unit.sweep(range(value, value + 1), range(bias, bias + 1), edges), len(edges))
@@ -67,6 +75,12 @@ FAULTS = (
 )
 
 
+WAY_OUT_FAULTS = (
+    Mutation("sum rounded half up", REQUANTIZER, r"assign total_up = ((\S+) & .*);", r"\g<2>"),
+    Mutation("product rounded half up", REQUANTIZER, r"assign scaled_up = ((\S+) & .*);", r"\g<2>"),
+)
+
+
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_planted_fault_is_found(fault: Mutation) -> None:
     """One that only its own sweep need see: later steps of the engine would hide some."""
@@ -74,3 +88,10 @@ def test_a_planted_fault_is_found(fault: Mutation) -> None:
     found = Unit(E5M2, E4M3, source).sweep(BYTES, BYTES, specials(FP32), drawn=20, seed=1)
     assert 0 < found.wrong < found.compared // 2
     assert found.report.startswith(f"{found.wrong:,} of {found.compared:,} results wrong; first x 0x")
+
+
+@pytest.mark.parametrize("fault", WAY_OUT_FAULTS, ids=lambda fault: fault.name)
+def test_a_planted_fault_of_the_way_out_is_found(fault: Mutation) -> None:
+    """In a rounding before the last one, whose result has 20 bits less."""
+    source = mutants.mutated(verilog_of(E4M3), (fault,), REQUANTIZER, port="").replace("int number = 0", "int number = 1")
+    assert Unit(E4M3, source=source).sweep(range(1 << 16), 8, (ONE,), drawn=4, seed=4).wrong > 0

@@ -5,24 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archmodel.engines.systolic import datapath
+from archmodel.engines.systolic import datapath, floating
 from sims.cosim import jobs
 
 from .configurations import CONFIGURATIONS
 
-HARDWARE = CONFIGURATIONS["all 4x4"]
 
-
-def test_the_golden_runs_none_of_the_models_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["all 4x4", "bf16 all 4x4", "e4m3 all 2x4, single buffers"])
+def test_the_golden_runs_none_of_the_models_arithmetic(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*given: object) -> None:
         raise AssertionError("the golden calls the model")
 
-    made = [jobs.random_job(HARDWARE, seed) for seed in range(8)]
+    made = [jobs.random_job(CONFIGURATIONS[name], seed) for seed in range(8)]
     wanted = [jobs.golden(job.tiling, job.operands, job.hardware) for job in made]
-    for name in ("requantise", "_wrap", "_window"):
-        monkeypatch.setattr(datapath, name, fail)
-    for name in ("_exec", "_requantised"):
-        monkeypatch.setattr(datapath.Datapath, name, fail)
+    for function in ("requantise", "_wrap", "_window"):
+        monkeypatch.setattr(datapath, function, fail)
+    for method in ("_exec", "_fold", "_requantised"):
+        monkeypatch.setattr(datapath.Datapath, method, fail)
+    for function in [name for name, value in vars(floating).items() if getattr(value, "__module__", "") == floating.__name__]:
+        monkeypatch.setattr(floating, function, fail)
     assert jobs.requantise is not datapath.requantise
     for job, result in zip(made, wanted, strict=True):
         assert np.array_equal(jobs.golden(job.tiling, job.operands, job.hardware), result)
