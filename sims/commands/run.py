@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,8 @@ def execute(given: argparse.Namespace) -> int:
     model, machine_name = names_of(given, "run")
     check_writable(given.output)
     _check(given)
+    from ..machines.checked import slower
+
     machine, graph = machine_of(machine_name, given.sets), graph_of(given, model)
     costs = costs_of(given)
     mapping = _mapping(given, graph, machine, costs)
@@ -57,6 +60,8 @@ def execute(given: argparse.Namespace) -> int:
             raise
         print(error, file=sys.stderr)
         return 1
+    if mapping is not None:  # a roofline takes the bandwidth as it is written
+        result = replace(result, notes=(*result.notes, *slower(machine)))
     if wants_json(given.output, given.json):
         from ..report.rows import to_json
         from ..report.saved import Saved, to_records

@@ -64,12 +64,17 @@ def _engine(machine: Machine, engine: Engine) -> str:
 
 def warnings(machine: Machine) -> Iterator[str]:
     for at, device in devices_of(machine):
-        for engine in device.engines:
-            where = ".".join((*at, "engines", engine.name))
-            remarks = getattr(engine_module(engine), "remarks", None)
-            said = [*_lost(device, engine), *(remarks(device, engine) if remarks else ())]
-            yield from (f"{where}: {text}" for text in said)
+        yield from slower(device, at)
         yield from _idle(device, at)
+
+
+def slower(machine: Machine, at: Path = ()) -> Iterator[str]:
+    """What makes an engine of the machine slower than its description reads: a run says it too."""
+    for engine in machine.engines:
+        where = ".".join((*at, "engines", engine.name))
+        remarks = getattr(engine_module(engine), "remarks", None)
+        said = [*_lost(machine, engine), *(remarks(machine, engine) if remarks else ())]
+        yield from (f"{where}: {text}" for text in said)
 
 
 def _lost(machine: Machine, engine: Engine) -> Iterator[str]:

@@ -70,6 +70,16 @@ def test_causes_sum_to_cycles_and_parts_to_energy(result: Any) -> None:
         assert op["ideal_cycles"] <= op["cycles"], op["name"]
 
 
+def test_bandwidth_that_is_lost_is_said_beside_the_time(capsys: pytest.CaptureFixture[str]) -> None:
+    """2 % less bandwidth than a beat each cycle needs halves what moves."""
+    words = ("run", "--gemm", "64,64,64", "edge-npu", "--set", "memories.dram.bandwidth=15.7 GB/s")
+    note = "engines.array: bandwidth 15.7 GB/s of dram is rounded to 8.00 GB/s (49 % lost): a port of 16 bytes moves a beat every 2 cycles"
+    assert [text.startswith(note) for text in said(capsys, *words, "--json").json["notes"]] == [True, False]
+    assert "note     engines.array: bandwidth 15.7 GB/s of dram is rounded" in said(capsys, *words).out
+    assert said(capsys, *words, "--fidelity", "bound", "--json").json["notes"] == []
+    assert said(capsys, *words[:4], "--json").json["notes"] == []
+
+
 def test_rates_follow_from_time_and_energy(result: Any) -> None:
     assert result["bound_cycles"] <= result["cycles"]
     assert result["seconds"] == pytest.approx(result["cycles"] / result["clock_hz"], rel=1e-9)
