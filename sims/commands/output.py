@@ -20,9 +20,13 @@ def check_writable(path: Path | None) -> None:
     """Asked before the work starts.  Raises SpecError with the remedy when ``path`` could not be written."""
     if path is None:
         return
-    folder = path.parent
     if path.is_dir():
         raise SpecError(f"{path}: is a folder, expected the name of a file to write")
+    if is_device(path):
+        if not os.access(path, os.W_OK):
+            raise SpecError(f"{path}: not writable; name another file")
+        return
+    folder = _end(path).parent
     if not folder.exists():
         raise SpecError(f"{path}: the folder {folder} does not exist; create it, or name another one")
     if not folder.is_dir():
@@ -32,19 +36,39 @@ def check_writable(path: Path | None) -> None:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write beside ``path``, then move into place: what stands there is the old file or the whole new one."""
+    """Write beside ``path``, then move into place: what stands there is the old file or the whole new one.
+
+    A device or a pipe, such as /dev/null or /dev/stdout, takes the content itself: moved over, it would be gone.  A link stays,
+    and the file that it leads to is replaced.
+    """
     check_writable(path)
+    data = content.encode() if isinstance(content, str) else content
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        if is_device(path):
+            path.write_bytes(data)
+        else:
+            _replace(_end(path), data)
     except OSError as error:
         raise SpecError(f"{path}: cannot be written ({error.strerror}); name another folder") from error
+
+
+def _end(path: Path) -> Path:
+    """Where a link leads; ``path`` itself where it is none."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def is_device(path: Path) -> bool:
+    """Whether a device, pipe or socket stands there."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            file.write(data)
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    except OSError as error:
-        raise SpecError(f"{path}: cannot be written ({error.strerror}); name another folder") from error
     finally:
         Path(temporary).unlink(missing_ok=True)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from archmodel.records.base import SpecError
 
-from .output import check_writable, deliver, dump, wants_json
+from .output import check_writable, deliver, dump, is_device, wants_json
 from .parser import Parser, integer, integers
 from .work import MACHINE, add_machine, add_output, machine_of
 
@@ -50,6 +50,8 @@ def execute(given: argparse.Namespace) -> int:
     """0 when model and hardware agree in every cycle and bit, 1 when they do not."""
     check_writable(given.output)
     check_writable(given.waves)
+    if given.waves and is_device(given.waves):
+        raise SpecError(f"--waves {given.waves}: is a device or a pipe, expected the name of a file to write")
     from ..cosim.build import check_tools
     from ..report.agreement import agreement_text, agreement_to_json
     from .arrays import array_of
