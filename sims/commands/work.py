@@ -36,7 +36,8 @@ def add_work(parser: Parser) -> None:
                       help="a prefill chunk of a mixed step; may be repeated")  # fmt: skip
     work.add_argument("--decodes", type=integers("BATCH,CONTEXT", 0), action="append", metavar="BATCH,CONTEXT",
                       help="decodes of a mixed step; may be repeated")  # fmt: skip
-    work.add_argument("--bits", type=widths, default={}, metavar="weight=N,...", help="widths of weight, activation, kv (default 8)")
+    work.add_argument("--bits", type=widths, default={}, metavar="weight=N,...",
+                      help="widths of weight, activation, kv (default 8), which the array's formats must have")  # fmt: skip
     work.add_argument("--routing", type=one_of("uniform", "balanced", "worst", "expected"), metavar="R",
                       help="tokens per expert: uniform (drawn from --seed, the default), balanced, worst, expected")  # fmt: skip
     work.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of all that is drawn (default 0)")
@@ -76,7 +77,16 @@ def names_of(given: argparse.Namespace, verb: str) -> tuple[str, str]:
         found = " ".join(names) or "nothing"
         raise SpecError(f"archmodel {verb}: found {found}, expected {wanted}; `archmodel list models` and "
                         "`archmodel list machines` name them")  # fmt: skip
+    if not given.gemm and _swapped(names[0], names[1]):
+        raise SpecError(f"archmodel {verb}: found the machine before the model, expected {wanted}: {names[1]} {names[0]}")
     return ("", names[0]) if given.gemm else (names[0], names[1])
+
+
+def _swapped(first: str, second: str) -> bool:
+    from archmodel.load import list_machines
+    from archmodel.workload.zoo import zoo_names
+
+    return (first in list_machines() and not Path(first).exists()) or (second in zoo_names() and not Path(second).exists())
 
 
 def machine_of(name: str, sets: list[str]) -> Machine:
@@ -109,6 +119,8 @@ def _stage(given: argparse.Namespace, model: Model, options: dict[str, Any]) -> 
         if getattr(given, name) is not None and name not in used:
             raise SpecError(f"--{name} is no option of stage {stage}, which takes {', '.join(f'--{n}' for n in used)}")
     if stage == "mixed":
+        if not given.chunk and not given.decodes:
+            raise SpecError("--stage mixed: found neither --chunk NEW,CACHED nor --decodes BATCH,CONTEXT, expected at least one")
         return model.mixed(given.chunk or (), given.decodes or (), **options)
     if stage == "decode":
         context = CONTEXT if given.context is None else given.context

@@ -32,7 +32,7 @@ def test_fp8_takes_the_cycles_of_int8(capsys: pytest.CaptureFixture[str]) -> Non
 def test_a_width_that_does_not_fit_says_which_would(capsys: pytest.CaptureFixture[str]) -> None:
     answer = said(capsys, "run", "--gemm", "64,256,512", "edge-npu", *BF16)
     assert answer.code == 2
-    assert "a has 8 bits and array takes a first operand of 16 (bf16); bits of activation 16 would fit" in answer.err
+    assert "a has 8 bits and array takes a first operand of 16 (bf16); --bits weight=16,activation=16,kv=16 would fit" in answer.err
 
 
 def test_the_rtl_refusal_counts_the_slower_simulation(capsys: pytest.CaptureFixture[str]) -> None:

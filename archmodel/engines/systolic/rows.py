@@ -44,10 +44,16 @@ def supports(graph: Graph, einsum: Einsum, engine: Engine) -> str | None:
     for name, which, wanted in zip(einsum.inputs, ("first", "second"), (params.act, params.weight), strict=True):
         tensor, wide = graph.tensor[name], format_of(wanted).bits
         if tensor.bits != wide:
-            return (f"{name} has {tensor.bits} bits and {engine.name} takes a {which} operand of {wide} ({wanted}); bits of "
-                    f"{tensor.kind} {wide} would fit")  # fmt: skip
+            return (f"{name} has {tensor.bits} bits and {engine.name} takes a {which} operand of {wide} ({wanted}); "
+                    f"--bits {_bits(params)} would fit")  # fmt: skip
     bits, result = graph.tensor[einsum.output].bits, format_of(params.act).bits
     return None if bits in (result, SUM_BITS) else f"{einsum.output} has {bits} bits and {engine.name} writes {result} or {SUM_BITS}"
+
+
+def _bits(params: Params) -> str:
+    """Widths of a model of which every product fits; weights and cached keys and values are second operands."""
+    first, second = format_of(params.act).bits, format_of(params.weight).bits
+    return f"weight={second},activation={first},kv={second}"
 
 
 def ideal_cycles(einsum: Einsum, engine: Engine) -> float:
