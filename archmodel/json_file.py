@@ -19,13 +19,13 @@ def read_json(path: Path, most_bytes: int, what: str) -> dict[str, Any]:
         raise SpecError(f"{path}: can't be read ({error.strerror}); expected {what}") from error
     if len(data) > most_bytes:
         raise SpecError(f"{path}: larger than {most_bytes} bytes, expected {what}")
-    plain = _parse(path, data)
+    plain = _parse(path, data, what)
     if not isinstance(plain, dict):
         raise SpecError(f"{path}: holds a {type(plain).__name__}, expected an object of keys and values")
     return plain
 
 
-def _parse(path: Path, data: bytes) -> Any:
+def _parse(path: Path, data: bytes, what: str) -> Any:
     def refuse(name: str) -> NoReturn:
         raise SpecError(f"{path}: holds {name}, expected a number that JSON has")
 
@@ -36,6 +36,8 @@ def _parse(path: Path, data: bytes) -> Any:
     try:
         return json.loads(data.decode("utf-8"), parse_constant=refuse, parse_float=finite)
     except json.JSONDecodeError as error:
+        if error.pos == 0:
+            raise SpecError(f"{path}:{error.lineno}:{error.colno}: not JSON, expected {what}") from error
         raise SpecError(f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}; is the file complete?") from error
     except SpecError:
         raise

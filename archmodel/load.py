@@ -286,7 +286,10 @@ def _parse(text: str, shown: str, findings: Findings) -> Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{shown}:{mark.line + 1}:{mark.column + 1}" if mark else shown
-        raise SpecError(f"{where}: not YAML: {' '.join((error.problem or str(error)).split())}") from None
+        line = "".join(text.split("\n")[mark.line : mark.line + 1]) if mark else ""
+        tab = mark and line[mark.column :].startswith("\t")
+        why = "found a tab, expected spaces" if tab else " ".join((error.problem or str(error)).split())
+        raise SpecError(f"{where}: not YAML: {why}") from None
     except UnicodeEncodeError as error:
         raise SpecError(f"{shown}: not YAML: found a lone surrogate at offset {error.start}, expected text") from None
     except yaml.reader.ReaderError as error:

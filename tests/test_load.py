@@ -144,7 +144,7 @@ class TestFindings:
         [
             ("rows: 8", "rows: 1", "<m>:7:74: engines.array.rows: found 1, expected at least 2"),
             ("port_bytes: 8", "port_bytes: 5",
-             "<m>:7:10: engines.array: systolic engine: port_bytes 5 does not divide the X word of 8 bytes"),
+             "<m>:7:10: engines.array: systolic engine: port_bytes 5 does not divide the X word of 8 bytes, expected a divisor of 8"),
             ("buffer: buffer, ", "", "<m>:7:10: engines.array: found no buffer, expected the name of a memory"),
             ("size: 64 KiB", "size: 1 KiB",
              ("<m>:7:10: engines.array: systolic engine: a buffer of 1024 bytes gives P 0 words a bank, and "

@@ -45,6 +45,7 @@ def error_of(text: str) -> str:
         ("[1]: 2\n", "<m>:1:1: found a list as a key, expected text"),
         ("a: 1\n---\nb: 2\n", "<m>:2:1: found a second document, expected one"),
         ("a: [1, 2\n", "<m>:2:1: not YAML: did not find expected ',' or ']'"),
+        ("a:\n\tb: 1\n", "<m>:2:1: not YAML: found a tab, expected spaces"),
         ("a: \x07\n", "<m>: not YAML: found a character that text may not hold at offset 3"),
         ("a: \ud800", "<m>: not YAML: found a lone surrogate at offset 3, expected text"),
         ("[" * 5000, "<m>:1:66: found more than 50000 nodes or 64 levels, expected a description"),

@@ -40,7 +40,8 @@ def execute(given: argparse.Namespace) -> int:
     a, b = _is_result(given.a), _is_result(given.b)
     if a != b:
         result, machine = (given.a, given.b) if a else (given.b, given.a)
-        raise SpecError(f"archmodel compare: {result} is a result and {machine} a machine, expected two results or two machines")
+        raise SpecError(f"archmodel compare: {result} is a result and {machine} a machine, expected two results (FILE.json) "
+                        "or two machines")  # fmt: skip
     found = _compared_results(given.a, given.b) if a else _compared_machines(given.a, given.b)
     if wants_json(given.output, given.json):
         from ..compare.rows import to_json

@@ -157,8 +157,8 @@ NEITHER = "neither a file nor a preset, expected a result that `archmodel run -o
 WRONG = [
     (("nope.json", "A"), f"nope.json: {NEITHER}expected one of cloud, ecp5-tiny, edge-npu, tpu-v1"),
     (("clod", "cloud"), f"clod: {NEITHER}did you mean cloud?"),
-    (("A", "cloud"), "archmodel compare: {A} is a result and cloud a machine, expected two results or two machines"),
-    (("cloud", "A"), "archmodel compare: {A} is a result and cloud a machine, expected two results or two machines"),
+    (("A", "cloud"), "archmodel compare: {A} is a result and cloud a machine, expected two results (FILE.json) or two machines"),
+    (("cloud", "A"), "archmodel compare: {A} is a result and cloud a machine, expected two results (FILE.json) or two machines"),
     (("A", "FOLDER"), "{FOLDER}: is a folder, expected a result (FILE.json) or a machine (a preset or FILE.yaml)"),
     (("A", "OTHER"), "{OTHER}: found no records of a run, expected a file that `archmodel run -o FILE.json` wrote"),
     (("A", "BROKEN"), "{BROKEN}:1:2: not JSON: Expecting property name enclosed in double quotes; is the file complete?"),

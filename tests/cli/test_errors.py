@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import mapper
 import sims.cosim.build as build
 from sims.cli import main
+from sims.commands.output import write_whole
 
 from .helpers import said
 
@@ -106,6 +108,23 @@ SPECIFIC = {
     "widths no engine takes": (
         ("run", "--gemm", "8,8,8", "edge-npu", "--bits", "weight=4"),
         "archmodel: machine edge-npu: no engine for gemm: array: b has 4 bits and array takes ",
+    ),
+    "the machine before the model": (
+        ("run", "edge-npu", "gpt2"),
+        "archmodel run: found the machine before the model, expected MODEL MACHINE: gpt2 edge-npu",
+    ),
+    "a file of one's own before the model": (
+        ("map", "mine.yaml", "gpt2"),
+        "archmodel map: found the machine before the model, expected MODEL MACHINE: gpt2 mine.yaml",
+    ),
+    "mixed with nothing in it": (
+        ("run", "gpt2", "edge-npu", "--stage", "mixed"),
+        "archmodel: --stage mixed: found neither --chunk NEW,CACHED nor --decodes BATCH,CONTEXT, expected at least one",
+    ),
+    "widths of a narrower model": (
+        ("run", "gpt2", "edge-npu", "--set", "engines.array.act=bf16", "--set", "engines.array.weight=e4m3",
+         "--set", "engines.array.dataflows=[ws]"),
+        "takes a first operand of 16 (bf16); --bits weight=8,activation=16,kv=8 would fit",
     ),
     "wrong bits": (
         ("run", "gpt2", "cloud", "--bits", "weigth=4"),
@@ -235,6 +254,46 @@ def test_unwritable_outputs_are_named_before_the_work_starts(
         assert (found.code, found.err) == (2, f"archmodel: {tmp_path / name}: {text}\n")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_pipe_takes_the_answer_and_stays(tmp_path: Path) -> None:
+    """So does a device: moved over, /dev/null would be a file from then on."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_whole(pipe, "all of it")
+        assert os.read(reader, 100) == b"all of it"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_a_pipe_can_hold_no_waveform(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    found = said(capsys, "sim", "edge-npu", "--waves", str(pipe))
+    assert (found.code, found.err) == (2, f"archmodel: --waves {pipe}: is a device or a pipe, expected the name of a file to write\n")
+
+
+def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
+    target, link = tmp_path / "there" / "a.json", tmp_path / "link.json"
+    target.parent.mkdir()
+    target.write_text("old")
+    link.symlink_to(target)
+    write_whole(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    assert [path.name for path in target.parent.iterdir()] == ["a.json"]
+
+
+def test_a_table_is_no_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The name that a newcomer gives: without .json, ``run -o`` writes what the screen would have shown."""
+    table = tmp_path / "a.txt"
+    assert main(["run", "--gemm", "4,4,4", "edge-npu", "-o", str(table)]) == 0
+    found = said(capsys, "cite", str(table))
+    assert (found.code, found.err) == (2, f"archmodel: {table}:1:1: not JSON, expected a result that `archmodel run -o FILE.json` wrote\n")
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(

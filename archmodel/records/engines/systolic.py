@@ -16,6 +16,7 @@ Names of the two operand streams and of the result, whatever the dataflow:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import gcd
 from typing import Annotated
 
 from ..base import OneOf, SpecError, Within, check_fields
@@ -78,10 +79,11 @@ class Params:
         if len({self.operands(flow) for flow in self.dataflows}) > 1:
             raise SpecError(f"systolic engine: act {self.act} and weight {self.weight}, expected one format where dataflow is stands "
                             "beside ws or os")  # fmt: skip
+        whole = gcd(*(bits * lanes for bits, lanes, _ in self.words()))
         for bits, lanes, what in self.words():
             if bits * lanes % (8 * self.port_bytes):
                 raise SpecError(f"systolic engine: port_bytes {self.port_bytes} does not divide the {what} word "
-                                f"of {bits * lanes / 8:g} bytes")  # fmt: skip
+                                f"of {bits * lanes / 8:g} bytes, expected {_beats(whole)}")  # fmt: skip
 
     def operands(self, dataflow: str) -> tuple[str, str]:
         """Formats of X and Y."""
@@ -153,6 +155,11 @@ class Hardware:
 
     def depth(self, buffer: str) -> int:
         return {"X": self.x_words, "Y": self.y_words, "Z": self.z_words, "P": self.p_words}[buffer]
+
+
+def _beats(bits: int) -> str:
+    """What port_bytes may be, where all words are multiples of ``bits``."""
+    return "words of whole bytes" if bits % 8 else f"a divisor of {bits // 8}"
 
 
 def resolve(params: Params, buffer_bytes: int) -> Hardware:
