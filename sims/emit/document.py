@@ -13,7 +13,16 @@ from amaranth.lib.wiring import In
 
 from archmodel.memory.port import Port
 from archmodel.records.base import to_plain
-from archmodel.records.engines.systolic import ISA_VERSION, LAYOUTS, OPCODES, OUTPUT_PARAMETER_BYTES, UNITS, Hardware
+from archmodel.records.engines.systolic import (
+    ISA_VERSION,
+    LAYOUTS,
+    OPCODES,
+    OUTPUT_PARAMETER_BYTES,
+    SUM_BITS,
+    UNITS,
+    Hardware,
+)
+from archmodel.records.formats import FP32
 from archmodel.records.program import INSTRUCTION_BYTES, Layout, hardware_id
 from rtl import registers, sram, systolic, systolic_axi
 
@@ -29,7 +38,7 @@ def document(hardware: Hardware, port: Port, verilog: str, title: str) -> str:
         "## Parameters\n\n" + _parameters(hardware),
         "## Ports\n\nOne clock, `clk`; `rst` is synchronous and active high, and may come in any cycle.\n\n"
         + _ports(systolic.ports(hardware), systolic.Systolic),
-        _memory_port(hardware, port), _start(hardware), _instructions(),
+        _memory_port(hardware, port), "## Numbers\n\n" + _numbers(hardware), _start(hardware), _instructions(),
         "## Registers\n\nEvery register; `#` stands for each of several numbers. The names are the same in every emission.\n\n"
         + _state(modules, systolic.TOP),
         f"## Memories\n\nEach is one instance of `{sram.NAME}`, the module to replace by a foundry's macro or a device's block RAM.\n\n"
@@ -95,6 +104,26 @@ def _memory_port(hardware: Hardware, port: Port) -> str:
         f"{hardware.outstanding} words are outstanding. Any latency and any stall is allowed; the expected cycles of the testbench are "
         f"those of a memory that answers after {port.latency} cycles and moves a beat every {port.interval}."
     )  # fmt: skip
+
+
+def _numbers(hardware: Hardware) -> str:
+    """What the arithmetic does to every bit."""
+    if not hardware.is_float:
+        return (
+            f"Operands are signed two's complement: X {hardware.x.name}, Y {hardware.y.name}. Sums have {SUM_BITS} bits and wrap. On the "
+            "way out (sum + bias) times multiplier, exact in 64 bits, is shifted right, rounded half to even and saturated to "
+            f"{hardware.result.name}."
+        )
+    out, sums = hardware.result, f"{FP32.nan:08X}"
+    return (
+        f"Operands: X {hardware.x.name}, Y {hardware.y.name}; sums, bias and scale: fp32. A processing element rounds its exact product "
+        "plus the sum that enters it once, to nearest, ties to even. Sums begin with +0 and go down a column, top row first, or (os) "
+        "through the stream; an idle row multiplies +0 by +0. What comes out is added to Z, or to +0 where nothing accumulates. On "
+        f"the way out sum + bias, then its product with scale, are rounded to fp32, and that to {out.name}.\n\n"
+        "Subnormals are numbers like others. The sum of opposite numbers is +0, of two -0 it is -0. Infinity minus infinity and zero "
+        f"times infinity are NaN; every NaN that is made is {sums}, in {out.name} {out.nan:0{out.bits // 4}X}. Beyond the largest number "
+        f"fp32 becomes infinite; {out.name} {'stays at its largest finite one, infinities too' if out.saturates else 'too'}."
+    )
 
 
 def _start(hardware: Hardware) -> str:

@@ -68,6 +68,17 @@ def test_every_parameter_has_its_value(text: str) -> None:
     assert "| `outstanding` | 17 |" in other and "No more than 17 words" in other
 
 
+@pytest.mark.parametrize(("x", "y", "says"), [
+    ("int8", "int4", ("X int8, Y int4", "shifted right, rounded half to even and saturated to int8")),
+    ("bf16", "e5m2", ("X bf16, Y e5m2", "is 7FC00000, in bf16 7FC0.", "bf16 too.")),
+    ("e4m3", "e4m3", ("X e4m3, Y e4m3", "in e4m3 7F.", "e4m3 stays at its largest finite one, infinities too.")),
+])  # fmt: skip
+def test_the_arithmetic_is_stated(x: str, y: str, says: tuple[str, ...]) -> None:
+    other = replace(tiny().hardware, x_format=x, y_format=y)
+    numbers = section(document(other, tiny().port, "", ""), "Numbers")
+    assert all(part in numbers for part in says)
+
+
 def test_every_port_has_direction_width_and_meaning(text: str, verilog: str) -> None:
     rows = re.findall(r"(?m)^\| `(\w+)` \| (in|out) \| (\d+) \| (.+) \|$", section(text, "Ports"))
     module = re.findall(r"(?ms)^module archmodel_systolic\(.*?^endmodule", verilog)[0]

@@ -12,6 +12,7 @@ from archmodel.cost.wires import across, side_mm
 from archmodel.engines import die_um2
 from archmodel.records.engines.systolic import OUTPUT_PARAMETER_BYTES, SUM_BITS, UNITS, Hardware
 from archmodel.records.figure import Figure, product, scaled, total
+from archmodel.records.formats import BF16
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.program import INSTRUCTION_BYTES
 
@@ -48,6 +49,8 @@ def tariff(machine: Machine, engine: Engine, hardware: Hardware, costs: Costs) -
     mac, requantise = costs.energy_pj("mac", hardware.x_bits, node, by=hardware.y_bits), costs.energy_pj("requantise", 32, node)
     if hardware.is_float:
         mac = _floating(costs.energy_pj, node, hardware.x_bits, hardware.y_bits)
+        if hardware.x == hardware.y == BF16:
+            mac = total((costs.energy_pj("bf16_mul", BF16.bits, node), costs.energy_pj("fp_add", SUM_BITS, node)))
         requantise = _floating(costs.energy_pj, node, SUM_BITS, SUM_BITS)
     return Tariff(
         mac=mac,
@@ -78,7 +81,8 @@ def _wires(machine: Machine, hardware: Hardware, costs: Costs, bits: dict[str, i
 
 
 def _floating(of: Callable[..., Figure], node: int, bits: int, by: int) -> Figure:
-    """A product of ``bits`` by ``by`` bits and an fp32 sum.  Below 16 bits, where there is no row, the product is extrapolated."""
+    """A product of ``bits`` by ``by`` bits and an fp32 sum, by the rows of IEEE 754's formats: fp16's where 16 bits are bf16.
+    Below 16 bits, where there is no row, the product is extrapolated."""
     return total((of("fp_mul", bits, node, by=by), of("fp_add", SUM_BITS, node)))
 
 
