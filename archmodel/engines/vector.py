@@ -92,6 +92,11 @@ def price(work: Stream, params: Params, port: Port) -> int:
     return ends + max(work.compute, read) + (work.rounds - 2) * middle + max(work.compute, write)
 
 
+def port_cycles(work: Stream, port: Port) -> int:
+    """Cycles in which beats pass the port, or the first and the last are on their way."""
+    return 2 * port.latency + work.rounds * (work.read + work.write) * port.interval
+
+
 def run(work: Stream, params: Params, port: Port) -> int:
     """The same by execution, round by round; it skips ahead only once a whole round has repeated."""
     read, write = work.read * port.interval, work.write * port.interval
@@ -159,16 +164,22 @@ def relayout_cycles(machine: Machine, engine: Engine, elements: int, bits: int) 
     return price(relayout_stream(elements, bits, engine.params, engine.count), engine.params, port_of(machine, engine))
 
 
+def _lane_pj(work: Work, einsum: Einsum) -> Figure:
+    """Picojoules of one lane cycle: an addition's.  What takes several (exp, division) is priced as so many, which no source says."""
+    figure = work.costs.energy_pj("add", work.engine.params.lane_bits, work.machine.node_nm)
+    return scaled(figure, 1.0, "published" if lane_cycles(einsum, work.engine.params) <= 2 else "extrapolated")
+
+
 def _row(work: Work, name: str, einsum: Einsum, moved: Stream, lanes: int, read_bits: int, written_bits: int) -> OpResult:
     """``lanes`` lane cycles of one instance, and the bits that it reads and writes."""
     engine, repeat, node = work.engine, einsum.repeat, work.machine.node_nm
-    model = run if work.fidelity == "cycle" else price
-    cycles = model(moved, engine.params, port_of(work.machine, engine)) * repeat
+    model, port = run if work.fidelity == "cycle" else price, port_of(work.machine, engine)
+    cycles = model(moved, engine.params, port) * repeat
     compute = min(cycles, moved.rounds * moved.compute * repeat)
     dram = work.machine.memory(engine.port or "")
     wire = product(work.costs.energy_pj("wire", 1, node), across(side_mm(die_um2(work.machine, work.costs))))
     energy = by_cause([
-        ("lanes", work.costs.energy_pj("add", engine.params.lane_bits, node), float(lanes * repeat)),
+        ("lanes", _lane_pj(work, einsum), float(lanes * repeat)),
         ("dram", work.costs.energy_pj("dram_read", 1, node, technology=dram.technology), float(read_bits * repeat)),
         ("dram", work.costs.energy_pj("dram_write", 1, node, technology=dram.technology), float(written_bits * repeat)),
         ("wires to pins", wire, float((read_bits + written_bits) * repeat)),
@@ -177,5 +188,5 @@ def _row(work: Work, name: str, einsum: Einsum, moved: Stream, lanes: int, read_
         name, einsum.group, engine.name, work.machine.clock_hz(engine.clock), cycles, 0,
         ((dram.name, -(-(read_bits + written_bits) // 8) * repeat),), lanes * repeat / (engine.params.lanes * engine.count),
         "memory" if 2 * compute < cycles else "lanes", "cycle" if work.fidelity == "cycle" else "closed form",
-        (("compute", compute), ("memory", cycles - compute)), energy, repeat,
+        (("compute", compute), ("memory", cycles - compute)), energy, repeat, port_cycles(moved, port) * repeat,
     )  # fmt: skip

@@ -23,6 +23,7 @@ class OpResult:
     bound_by    array, lanes, memory, or overhead: what decides most of the cycles
     causes      (cause, cycles) pairs that sum to ``cycles``
     energy_by   (cause, pJ) pairs that sum to the energy; none where it isn't priced
+    port_cycles  cycles in which data move at the memory port, whether or not the engine computes beside; 0 where an engine doesn't say
     """
 
     name: str
@@ -38,6 +39,7 @@ class OpResult:
     causes: tuple[tuple[str, int], ...]
     energy_by: tuple[tuple[str, Figure], ...]
     repeat: int = 1
+    port_cycles: int = 0
 
     def __post_init__(self) -> None:
         what = f"operator {self.name}"
@@ -45,6 +47,8 @@ class OpResult:
         _at_least(0, what, (("cycles", self.cycles), ("macs", self.macs), ("ideal_cycles", self.ideal_cycles), *self.bytes, *self.causes))
         if sum(cycles for _, cycles in self.causes) != self.cycles:
             raise SpecError(f"{what}: its causes sum to {sum(cycles for _, cycles in self.causes)} cycles, expected {self.cycles}")
+        if not 0 <= self.port_cycles <= self.cycles:
+            raise SpecError(f"{what}: port_cycles is {self.port_cycles}, expected 0 to {self.cycles}")
         strength(self.provenance)
 
     @property
@@ -115,6 +119,11 @@ class Result:
     def area(self) -> Figure:
         """Square micrometres."""
         return total(figure for _, figure in self.area_by)
+
+    @property
+    def port_share(self) -> float:
+        """The share of the time in which data move at an engine's memory port."""
+        return sum(op.port_cycles / op.clock_hz for op in self.ops) / self.seconds if self.seconds else 0.0
 
     @property
     def macs(self) -> int:

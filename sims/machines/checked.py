@@ -101,14 +101,14 @@ def _loss(machine: Machine, engine: Engine) -> Fraction | None:
 
 
 def _remedy(machine: Machine, engine: Engine, lost: Fraction) -> str:
-    """The narrowest port that loses little, or the one that loses least; where there is none, a slower clock."""
-    found = [(loss, width) for width in WIDTHS if (loss := _loss_at(machine, engine, width)) is not None and loss < lost]
+    """The narrowest port that loses little, or the one that loses least; where none halves the loss, a slower clock."""
+    found = [(loss, width) for width in WIDTHS if (loss := _loss_at(machine, engine, width)) is not None and 2 * loss < lost]
     if found:
         loss, width = next(((loss, width) for loss, width in found if loss <= LOSS), min(found))
         return f"port_bytes {width} loses {share(float(loss), 1) if loss else 'nothing'}"
     interval, whole = port_of(machine, engine).interval, machine.memory(engine.port or "").bandwidth_bytes_per_second or 0
     slower = whole * (interval - 1) // (engine.params.port_bytes * engine.count)
-    return f"no other port_bytes loses less, {slower / 1e6:,.1f} MHz would" if slower else "no other port_bytes loses less"
+    return f"no other port_bytes loses much less, {slower / 1e6:,.1f} MHz would" if slower else "no other port_bytes loses much less"
 
 
 def _loss_at(machine: Machine, engine: Engine, width: int) -> Fraction | None:

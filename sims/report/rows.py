@@ -14,13 +14,14 @@ def to_json(result: Result, mapping: Mapping | None = None) -> dict[str, Any]:
 
     tokens_per_second  tokens that enter the stage (a prompt's, or one of each decoding sequence) over its time
     utilisation        of an engine: the fewest cycles its arithmetic could take over all cycles of the stage
+    port_share         of the time: data move at an engine's memory port, whether or not the engine computes beside
     """
     plain = {
         "model": result.model, "machine": result.machine, "stage": result.stage, "batch": result.batch,
         "context": result.context, "tokens": result.tokens, "emitted": result.emitted, "fidelity": result.fidelity,
         "cycles": result.cycles, "seconds": result.seconds, "clock_hz": result.clock_hz,
         **_energy(result), **_area(result), "macs": result.macs, "bytes": bytes_by_memory(result.ops),
-        "utilisation": utilisation(result), "bound_cycles": int(result.bound_seconds * result.clock_hz),
+        "utilisation": utilisation(result), "port_share": result.port_share, "bound_cycles": int(result.bound_seconds * result.clock_hz),
         "bound_seconds": result.bound_seconds, **_rates(result), "provenance": provenance(result),
         "certificate": certificate(mapping.certificate if mapping else None), "record_hash": result.record_hash,
         "version": result.version, "seed": result.seed, "routing": result.routing, "resident": dict(result.resident), "costs": result.costs,
@@ -121,5 +122,5 @@ def op_row(op: OpResult) -> dict[str, Any]:
         "clock_hz": op.clock_hz, "seconds": op.seconds, "ideal_cycles": op.ideal_cycles, "macs": op.macs,
         **bounded("energy_pj", op.energy),
         "energy_by": {cause: bounded("pj", figure) for cause, figure in op.energy_by}, "bytes": bytes_by_memory([op]),
-        "bound_by": op.bound_by, "provenance": op.provenance, "causes": dict(op.causes),
+        "bound_by": op.bound_by, "port_cycles": op.port_cycles, "provenance": op.provenance, "causes": dict(op.causes),
     }  # fmt: skip

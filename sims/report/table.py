@@ -14,7 +14,7 @@ from . import units
 from .grid import grid, lines
 from .rows import bytes_by_memory, power_w, provenance, tokens_per_joule, tokens_per_second
 
-COLUMNS = ("operators", "engine", ">cycles", ">time", ">energy", ">{memory} traffic", ">util", "bound by", "provenance")
+COLUMNS = ("operators", "engine", ">cycles", ">time", ">energy", ">{memory} traffic", ">util", "bound by", "cycles are")
 
 WHOLE = "memory"
 """What the bound calls all memory behind the engines' ports."""
@@ -142,7 +142,8 @@ def _used(result: Result) -> str:
 
     if result.fidelity == "bound":
         return ""
-    return ", ".join(f"{engine} {100 * share:#.3g} %" for engine, share in utilisation(result).items()) + " of peak over the stage"
+    peak = ", ".join(f"{engine} {100 * share:#.3g} %" for engine, share in utilisation(result).items()) + " of peak over the stage"
+    return f"{peak}; data move at the memory port {units.share(result.port_share, 1)} of the time"
 
 
 def _resident(result: Result, machine: Machine) -> str:

@@ -182,7 +182,7 @@ class TestCheck:
         """256 bytes at 34 GB/s take 5.27 cycles of 700 MHz, and so 6; at 664.1 MHz they take 5."""
         array, _ = self.warned(capsys, "tpu-v1")
         assert array == ("engines.array: bandwidth 34.0 GB/s of dram is rounded to 29.9 GB/s (12 % lost): a port of 256 bytes moves a beat "
-                         "every 6 cycles at 700 MHz; no other port_bytes loses less, 664.1 MHz would")  # fmt: skip
+                         "every 6 cycles at 700 MHz; no other port_bytes loses much less, 664.1 MHz would")  # fmt: skip
         slower = self.warned(capsys, "tpu-v1", "--set", "clock=664 MHz")
         assert [warning for warning in slower if "lost" in warning] == []
 

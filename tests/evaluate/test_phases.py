@@ -9,7 +9,7 @@ from math import gcd
 import numpy as np
 import pytest
 
-from archmodel.engines.systolic import Bases, Tiling, lower, run
+from archmodel.engines.systolic import Bases, Tiling, lower, price, run
 from archmodel.engines.systolic.closed_form import START, SYNC, Folds, exec_cycles, load_cycles, store_cycles
 from archmodel.engines.systolic.cycle import Event, Run
 from archmodel.engines.systolic.tiling import RANKS, fits, quantum
@@ -53,6 +53,17 @@ def test_moves_never_overlap_nor_do_execs(banks: int) -> None:
         moves = sorted((e for e in units["load"] + units["store"] if length(e) > SYNC), key=lambda e: e.start)
         for events in (moves, units["exec"]):
             assert all(first.end <= second.start for first, second in pairwise(events))
+
+
+@pytest.mark.parametrize("banks", [1, 2])
+def test_port_cycles_are_those_of_all_moves(banks: int) -> None:
+    """Loads and stores of the trace, syncs not among them."""
+    rng = generator(10 + banks)
+    for _ in range(150):
+        tiling, hardware, port = draw(rng, banks)
+        _, units = executed(tiling, hardware, port)
+        moves = sum(length(event) for event in units["load"] + units["store"] if length(event) > SYNC)
+        assert int(price(tiling, hardware, port).port_cycles[0]) == moves
 
 
 def test_a_phase_lasts_as_long_as_its_longest_part() -> None:

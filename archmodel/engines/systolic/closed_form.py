@@ -126,6 +126,7 @@ class Cost:
     cycles         start pulse to done
     exec_cycles    cycles in which a command of the array is in flight
     bound_memory   cycles of the phases that memory decides (of ``cycles``)
+    port_cycles    cycles in which a move is in flight, loads and stores together
     read_bytes, write_bytes    bytes over the memory port
     filled         words loaded into X, Y, Z, P
     stored         words of Z read by the store unit, those requantised among them
@@ -135,6 +136,7 @@ class Cost:
     cycles: Array
     exec_cycles: Array
     bound_memory: Array
+    port_cycles: Array
     read_bytes: Array
     write_bytes: Array
     filled: dict[str, Array]
@@ -295,6 +297,7 @@ def _price(work: Batch, hardware: Hardware, port: Port) -> dict[str, Array]:
     terms = {
         "cycles": phase, "exec": array,
         "bound": np.where(memory > array, memory, 0) if hardware.banks == 2 else memory,
+        "port": load + (stores.raw + stores.quantised > 0) * store,
         "X": loads.x, "Y": loads.y, "Z": loads.z, "P": loads.p, "raw": stores.raw, "quantised": stores.quantised,
         "streams": folds * words.x_cols, "stays": folds * hardware.rows,
     }  # fmt: skip
@@ -330,7 +333,7 @@ def _cost(total: dict[str, Array], hardware: Hardware) -> Cost:
     beat = hardware.port_bytes
     read = np.sum([total[name] * hardware.beats(name) * beat for name in "XYZP"], axis=0)
     written = (total["raw"] * hardware.beats("Z") + total["quantised"] * hardware.beats("Q")) * beat
-    return Cost(total["cycles"], total["exec"], total["bound"], read, written,
+    return Cost(total["cycles"], total["exec"], total["bound"], total["port"], read, written,
                 filled={name: total[name] for name in "XYZP"}, stored=total["raw"] + total["quantised"],
                 requantised=total["quantised"],
                 streamed={"X": total["streams"], "Y": total["y_read"], "Z": total["z_added"]})  # fmt: skip

@@ -125,7 +125,7 @@ def _row(work: Work, einsum: Einsum, place: Placement, hardware: Hardware, cost:
     return OpResult(
         einsum.name, einsum.group, engine.name, work.machine.clock_hz(engine.clock), total, einsum.work * einsum.repeat,
         ((engine.port or "", moved), (engine.buffer or "", _buffer_bytes(cost, hardware, runs))), ideal,
-        BOUND_BY[largest], "rtl-covered", causes, energy, einsum.repeat,
+        BOUND_BY[largest], "rtl-covered", causes, energy, einsum.repeat, int(cost.port_cycles[index]) * times,
     )  # fmt: skip
 
 

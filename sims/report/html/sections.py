@@ -147,13 +147,15 @@ def _mm2(um2: float) -> str:
 
 
 def _bottleneck(result: Result) -> str:
-    """The causes of the time, the largest first."""
+    """The causes of the time, the largest first; and how busy memory is, as a step's time goes to the longer of memory and array."""
     seconds: dict[str, float] = {}
     for op in result.ops:
         for cause, cycles in op.causes:
             seconds[cause] = seconds.get(cause, 0.0) + cycles / op.clock_hz
     ranked = sorted(seconds.items(), key=lambda item: -item[1])
-    return ", ".join(f"{cause} {units.share(value, result.seconds)}" for cause, value in ranked if value)
+    told = ", ".join(f"{cause} {units.share(value, result.seconds)}" for cause, value in ranked if value)
+    busy = f"; data move at the memory port {units.share(result.port_share, 1)} of the time, computing beside it or not"
+    return told + (busy if result.fidelity != "bound" else "")
 
 
 def _names(ops: Iterable[OpResult]) -> list[str]:
@@ -215,7 +217,7 @@ def _operators(saved: Saved, spans: Sequence[Span]) -> Table:
             op.bound_by, op.provenance,
         ))  # fmt: skip
     return Table(("operator", "group", "engine", ">instances", ">starts", ">takes", ">share", ">cycles", *(f">{name}" for name in names),
-                  ">util", ">energy", ">off chip", ">op/B", ">rate", "bound by", "provenance"), tuple(rows))  # fmt: skip
+                  ">util", ">energy", ">off chip", ">op/B", ">rate", "bound by", "cycles are"), tuple(rows))  # fmt: skip
 
 
 def _resident(saved: Saved) -> Iterable[Card]:
