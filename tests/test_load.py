@@ -183,7 +183,7 @@ class TestFindings:
             ("rows: 8", "rows: 8, weight_bits: 8", "<m>:7:77: engines.array.weight_bits: found an unknown key, expected weight"),
             ("rows: 8", "rows: 8, dataflows: [is, ws], weight: int4",
              ("<m>:7:10: engines.array: systolic engine: act int8 and weight int4, expected one format where dataflow is stands beside "
-              "ws or os")),
+              "ws or os; dataflows: [ws] would do")),
             ("rows: 8", "rows: 8, dataflows: ws", "<m>:7:88: engines.array.dataflows: found 'ws', expected a list"),
             ("rows: 8", "rows: 8, buffer_split: [1, 2]",
              "<m>:7:91: engines.array.buffer_split: found a list, expected a list of 4"),

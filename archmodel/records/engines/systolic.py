@@ -77,8 +77,9 @@ class Params:
             raise SpecError(f"systolic engine: act {self.act} beside weight {self.weight}, expected two integer formats or two of "
                             f"{', '.join(FLOATS)}")  # fmt: skip
         if len({self.operands(flow) for flow in self.dataflows}) > 1:
+            others = ", ".join(flow for flow in self.dataflows if flow != "is")
             raise SpecError(f"systolic engine: act {self.act} and weight {self.weight}, expected one format where dataflow is stands "
-                            "beside ws or os")  # fmt: skip
+                            f"beside ws or os; dataflows: [{others}] would do")  # fmt: skip
         whole = gcd(*(bits * lanes for bits, lanes, _ in self.words()))
         for bits, lanes, what in self.words():
             if bits * lanes % (8 * self.port_bytes):
