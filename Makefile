@@ -6,7 +6,7 @@ FILES ?= 100000
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sim sim-long fuzz bench lint docs clean
+.PHONY: help run test sim sim-long sim-exhaustive fuzz bench lint docs clean
 
 # Version and digest, or why not: decides on nothing but content, so that a fresh clone and an old one agree.
 KEY := $(shell $(PYTHON) -c 'import sys, hashlib as h; v = "%d.%d.%d" % sys.version_info[:3]; print(v + "-" + h.sha256(open("pyproject.toml", "rb").read()).hexdigest()[:16] if sys.version_info >= (3, 11) else "old-" + v)' 2>/dev/null)
@@ -19,6 +19,7 @@ help:
 	@echo "make test      set up, run every test, those of the hardware included"
 	@echo "make sim       protocol benches and the cross-check of the edge preset, in Verilator"
 	@echo "make sim-long  fresh random configurations for SECONDS=3600, and the netlist of ecp5-tiny behind AXI"
+	@echo "make sim-exhaustive  every operand of the floating-point units: an hour or two"
 	@echo "make fuzz      100,000 damaged files to every reader; FILES=100000 SEED=1"
 	@echo "make bench     measure this machine: speed of models, mapper and simulator"
 	@echo "make docs      the documentation site, into build/docs"
@@ -39,6 +40,9 @@ sim: $(READY)
 sim-long: $(READY)
 	@$(RUN) sims.synth.confirm
 	@$(RUN) sims.cosim.long --seconds $(SECONDS)
+
+sim-exhaustive: $(READY)
+	@$(RUN) sims.cosim.arithmetic
 
 fuzz: $(READY)
 	@$(RUN) sims.fuzz --files $(FILES) --seed $(SEED)
