@@ -87,7 +87,7 @@ class Whole:
     def __call__(self, node: Node) -> int:
         if not isinstance(node.value, str) or not _WHOLE.fullmatch(node.value):
             raise SpecError(f"found {node.shown()}, expected {self.expected}")
-        value = int(node.value)
+        value = int(node.value.replace("_", ""))  # YAML has underscores anywhere behind the first digit
         if self.within and (expected := self.within.refusal(value)):
             raise SpecError(f"found {value}, expected {expected}")
         return value

@@ -7,19 +7,13 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn
 
+from .bounded import read_bounded
 from .records.base import SpecError
 
 
 def read_json(path: Path, most_bytes: int, what: str) -> dict[str, Any]:
     """The object in a file of at most ``most_bytes``.  Raises SpecError that calls the file ``what``."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(most_bytes + 1)
-    except OSError as error:
-        raise SpecError(f"{path}: can't be read ({error.strerror}); expected {what}") from error
-    if len(data) > most_bytes:
-        raise SpecError(f"{path}: larger than {most_bytes} bytes, expected {what}")
-    plain = _parse(path, data, what)
+    plain = _parse(path, read_bounded(path, most_bytes, what), what)
     if not isinstance(plain, dict):
         raise SpecError(f"{path}: holds a {type(plain).__name__}, expected an object of keys and values")
     return plain

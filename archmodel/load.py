@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archmodel.bounded import read_bounded
 from archmodel.located import Findings, Node, one_line
 from archmodel.records.base import SpecError, from_plain, to_plain
 from archmodel.records.machine import Machine
@@ -260,14 +261,7 @@ def _relocated(node: Node, place: str) -> Node:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise SpecError(f"{path}: cannot be read: {error.strerror}") from None
-    if len(data) > MAX_BYTES:
-        raise SpecError(f"{path}: found a file above 1 MiB, expected a description")
-    try:
-        return data.decode("utf-8-sig")
+        return read_bounded(path, MAX_BYTES, "a description").decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SpecError(f"{path}: found a byte that is not UTF-8 at offset {error.start}, expected text") from None
 

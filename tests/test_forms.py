@@ -24,6 +24,8 @@ RATE = Amount(units.BANDWIDTH)
     [
         (Text(), "as it stands", "as it stands"),
         (Name(), "a-b_1", "a-b_1"),
+        (Whole(), "1_000", 1000),
+        (Whole(), "320_", 320),
         (Whole(), "-12", -12),
         (Whole(Within(1, 9)), "9", 9),
         (Whole(OneOf((4, 8))), "4", 4),

@@ -124,7 +124,7 @@ def test_a_large_file(tmp_path: Path) -> None:
     path.write_bytes(b"a" * (10 << 20))
     with pytest.raises(SpecError) as error:
         load.load_machine(path)
-    assert str(error.value) == f"{path}: found a file above 1 MiB, expected a description"
+    assert str(error.value) == f"{path}: larger than 1,048,576 bytes, expected a description"
 
 
 def test_a_file_that_is_not_text(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
 
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(SpecError, match=f"^{path}: cannot be read: Permission denied$"):
+    with pytest.raises(SpecError, match=rf"^{path}: cannot be read \(Permission denied\); expected a description$"):
         load.load_machine(path)
 
 

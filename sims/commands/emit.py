@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archmodel.bounded import read_bounded
 from archmodel.records.base import SpecError, shown
 
 from .output import dump
@@ -84,13 +85,7 @@ def read_program(file: Path) -> Program:
     """The Program in a file.  Raises SpecError, with the file's name, for any other content."""
     from archmodel.records.program import from_bytes
 
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(LARGEST_PROGRAM + 1)
-    except OSError as error:
-        raise SpecError(f"{file}: cannot be read ({error.strerror}); `archmodel map --program FILE` writes one") from error
-    if len(data) > LARGEST_PROGRAM:
-        raise SpecError(f"{file}: larger than {LARGEST_PROGRAM} bytes, expected a Program; `archmodel map --program FILE` writes one")
+    data = read_bounded(file, LARGEST_PROGRAM, "a Program that `archmodel map --program FILE` wrote")
     try:
         return from_bytes(data)
     except SpecError as error:

@@ -43,7 +43,7 @@ GEMM = (5, 40, 72)
 """m, n, k of the product that every accepted machine prices: ragged on every array."""
 PROGRAM_COMMANDS = 2000
 """A Program that has no more is executed; it may loop 2**128 times, and then it is only checked."""
-LOCATED = r".*:\d+:\d+: |.*: (?:cannot be read|found a (?:file above|byte that)|not YAML: found a (?:character|lone))"
+LOCATED = r".*:\d+:\d+: |.*: (?:cannot be read|larger than|found a byte that|not YAML: found a (?:character|lone))"
 """file:line:column, or a finding about a file as a whole."""
 AFTER_BASE = "base: edge-npu\n{}\n"
 

@@ -44,10 +44,10 @@ def test_a_bound_cites_the_tool_and_the_area(capsys: pytest.CaptureFixture[str],
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("nope.json", "nope.json: can't be read (No such file or directory); expected a result that `archmodel run -o FILE.json` wrote"),
-        ("{folder}", "{folder}: can't be read (Is a directory); expected a result that `archmodel run -o FILE.json` wrote"),
+        ("nope.json", "nope.json: cannot be read (No such file or directory); expected a result that `archmodel run -o FILE.json` wrote"),
+        ("{folder}", "{folder}: cannot be read (Is a directory); expected a result that `archmodel run -o FILE.json` wrote"),
         ("{other}", "{other}: found no records of a run, expected a file that `archmodel run -o FILE.json` wrote"),
-        ("cloud", "cloud: can't be read (No such file or directory); expected a result that `archmodel run -o FILE.json` wrote"),
+        ("cloud", "cloud: cannot be read (No such file or directory); expected a result that `archmodel run -o FILE.json` wrote"),
         ("--bibtx", "archmodel cite: no option --bibtx; "),
     ],
 )

@@ -222,7 +222,8 @@ def test_wrong_configs(text: str, wanted: str, tmp_path: Path, capsys: pytest.Ca
 def test_a_missing_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "config.json"
     found = said(capsys, "run", str(path), "cloud")
-    assert (found.code, found.err) == (2, f"archmodel: {path}: can't be read (No such file or directory); expected a model's config.json\n")
+    text = f"archmodel: {path}: cannot be read (No such file or directory); expected a model's config.json\n"
+    assert (found.code, found.err) == (2, text)
 
 
 def test_all_findings_of_a_machine_come_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,7 +73,7 @@ def test_the_same_input_gives_the_same_bytes_and_another_seed_other_data(tmp_pat
     [
         (b"", "it does not begin with the magic AMPG; expected a file written by archmodel"),
         (b"AMPG" + bytes(40), "format version 0, expected 1"),
-        (bytes(2 << 20), "larger than 1048576 bytes, expected a Program; `archmodel map --program FILE` writes one"),
+        (bytes(2 << 20), "larger than 1,048,576 bytes, expected a Program that `archmodel map --program FILE` wrote"),
     ],
 )
 def test_what_is_no_program_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, message: str) -> None:

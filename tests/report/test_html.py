@@ -185,7 +185,7 @@ def test_the_command_writes_page_and_trace(file: Path, capsys: pytest.CaptureFix
         (["RESULT", "-o", "a.html", "--trace", "RESULT"], "archmodel: RESULT: is the result to report on; name another file to write"),
         (["RESULT", "-o", "a.html", "--trace", "a.html"], "archmodel: a.html: -o and --trace name the same file; name two"),
         (["RESULT", "-o", "none/x.html"], "archmodel: none/x.html: the folder none does not exist; create it, or name another one"),
-        (["other.json", "-o", "x.html"], "archmodel: other.json: can't be read (No such file or directory)"),
+        (["other.json", "-o", "x.html"], "archmodel: other.json: cannot be read (No such file or directory)"),
     ],
 )
 def test_mistakes_are_told_in_one_line(words: list[str], message: str, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

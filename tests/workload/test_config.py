@@ -182,12 +182,12 @@ def test_any_bad_value_of_any_key_gives_a_model_or_one_line(tmp_path: Path, path
 
 def test_files_that_are_no_config(tmp_path: Path) -> None:
     assert message(tmp_path / "none.json").endswith(
-        "can't be read (No such file or directory); expected a model's config.json"
+        "cannot be read (No such file or directory); expected a model's config.json"
     )
-    assert message(tmp_path) == "FILE: can't be read (Is a directory); expected a model's config.json"
+    assert message(tmp_path) == "FILE: cannot be read (Is a directory); expected a model's config.json"
     assert message(write(tmp_path, "[1]")) == "FILE: holds a list, expected an object of keys and values"
     large = write(tmp_path, " " * (MOST_BYTES + 1))
-    assert message(large) == "FILE: larger than 1048576 bytes, expected a model's config.json"
+    assert message(large) == "FILE: larger than 1,048,576 bytes, expected a model's config.json"
     assert message(write(tmp_path, "[" * 100_000)) == "FILE: not JSON text that can be read (RecursionError)"
     assert message(write(tmp_path, '{"a": ' + "9" * 5000 + "}")) == "FILE: not JSON text that can be read (ValueError)"
     (tmp_path / "config.json").write_bytes(b"\xff\xfe{}")
