@@ -20,18 +20,10 @@ from archmodel.keys import SECTIONS, TOP, engine_keys, memory_keys, technologies
 from archmodel.load import PRESETS, list_machines, machine_from_yaml, plain_from_yaml, read_yaml
 from archmodel.records.base import SpecError
 from archmodel.records.machine import engine_types
+from tests.small import SMALL
 
 SCHEMA = machine_schema()
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
-SMALL = """\
-node: 16 nm
-clock: 1 GHz
-memories:
-  buffer: {technology: sram, size: 64 KiB}
-  dram: {technology: lpddr4, size: 1 GiB, bandwidth: 8 GB/s, latency: 100 ns}
-engines:
-  array: {type: systolic, clock: core, buffer: buffer, port: dram, rows: 8, cols: 8, port_bytes: 8}
-"""
 OVER = "base: edge-npu\n"
 
 

@@ -14,16 +14,8 @@ from archmodel.records.base import SpecError, from_plain
 from archmodel.records.engines import systolic, vector
 from archmodel.records.machine import Clock, Engine, Link, Machine, Memory, engine_types
 from archmodel.records.mapping import Mapping
+from tests.small import SMALL
 
-SMALL = """\
-node: 16 nm
-clock: 1 GHz
-memories:
-  buffer: {technology: sram, size: 64 KiB}
-  dram: {technology: lpddr4, size: 1 GiB, bandwidth: 8 GB/s, latency: 100 ns}
-engines:
-  array: {type: systolic, clock: core, buffer: buffer, port: dram, rows: 8, cols: 8, port_bytes: 8}
-"""
 DRAMS = default_costs().technologies()
 
 
