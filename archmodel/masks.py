@@ -1,0 +1,55 @@
+"""What a mask lets through: pairs of queries and keys, as arrays, without holding all of them at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .records.mask import Mask
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+AT_ONCE = 1 << 22
+"""Pairs that ``count`` looks at in one piece."""
+
+
+def visible(mask: Mask, queries: Ints, keys: Ints) -> Bools:
+    """[queries, keys]: whether the query of index i sees the key of index k, for all given indices."""
+    own, at = queries[:, None] + mask.offset, keys[None, :] + mask.first
+    seen = np.ones((len(queries), len(keys)), dtype=np.bool_)
+    if mask.causal:
+        seen &= at <= own
+    if mask.window:
+        seen &= (at > own - mask.window) | (at < mask.sink)
+    if mask.query_block:
+        seen &= _in_blocks(mask, queries, keys)
+    return seen
+
+
+def _in_blocks(mask: Mask, queries: Ints, keys: Ints) -> Bools:
+    """[queries, keys]: whether the pair's blocks are among those of the mask."""
+    rows, of_query = np.unique(queries // mask.query_block, return_inverse=True)
+    columns, of_key = np.unique(keys // mask.key_block, return_inverse=True)
+    table = np.zeros((len(rows), len(columns)), dtype=np.bool_)
+    blocks = np.array(mask.blocks, dtype=np.int64).reshape(-1, 2)
+    row, column = (np.minimum(np.searchsorted(axis, of), len(axis) - 1) for axis, of in ((rows, blocks[:, 0]), (columns, blocks[:, 1])))
+    here = (rows[row] == blocks[:, 0]) & (columns[column] == blocks[:, 1])
+    table[row[here], column[here]] = True
+    return table[of_query[:, None], of_key[None, :]]
+
+
+def count(mask: Mask, queries: int, keys: int) -> int:
+    """Pairs that are seen, of so many queries and keys."""
+    if mask.query_block:
+        every, step = np.arange(keys), max(1, AT_ONCE // max(1, keys))
+        return sum(int(visible(mask, np.arange(at, min(at + step, queries)), every).sum()) for at in range(0, queries, step))
+    return sum(int(_in_ranges(mask, np.arange(at, min(at + AT_ONCE, queries)), keys).sum()) for at in range(0, queries, AT_ONCE))
+
+
+def _in_ranges(mask: Mask, queries: Ints, keys: int) -> Ints:
+    """Keys that each query sees, where no blocks are given: one range of positions, and with a sink a second before it."""
+    own, end = queries + mask.offset, mask.first + keys
+    high = np.minimum(own + 1, end) if mask.causal else np.full_like(own, end)
+    low = np.maximum(own - mask.window + 1, mask.first) if mask.window else np.full_like(own, mask.first)
+    sinks = np.maximum(np.minimum(np.minimum(mask.sink, low), high) - mask.first, 0)
+    return np.maximum(high - low, 0) + sinks
