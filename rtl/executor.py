@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from archmodel.records.engines.systolic import ADDRESS_BITS, SUM_BITS, Hardware
+from archmodel.records.commands import ADDRESS_BITS
+from archmodel.records.engines.systolic import LAYOUTS, SUM_BITS, Hardware
 from archmodel.records.program import INSTRUCTION_BYTES
 
 from .array import Array, delayed
 from .floating import added, wire
-from .sequencer import view
+from .sequencer import seen
+
+EXEC = data.StructLayout(dict(LAYOUTS["exec"]))
 
 
 class Folds(wiring.Component):
@@ -29,7 +32,7 @@ class Folds(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        run = view("exec", self.command)
+        run = seen(EXEC, self.command)
         inner, outer = Signal(16, name="inner"), Signal(16, name="outer")
         row_ends = Signal()
         m.d.comb += [row_ends.eq(inner == run.inner - 1), self.ending.eq(outer == run.outer - 1), self.final.eq(row_ends & self.ending),
@@ -71,7 +74,7 @@ class Executor(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m, hw = Module(), self.hardware
         self.command, self.mode = Signal(INSTRUCTION_BYTES * 8, name="command"), Signal(name="mode")
-        self.run = view("exec", self.command)
+        self.run = seen(EXEC, self.command)
         with m.If(self.issue):
             m.d.sync += self.command.eq(self.issued)
         m.d.comb += self.mode.eq(self._outputs(self.command))
@@ -88,7 +91,7 @@ class Executor(wiring.Component):
     def _outputs(self, command: Any) -> Any:
         """Whether ``command`` runs output-stationary."""
         if self.hardware.has_operand_stationary and self.hardware.has_output_stationary:
-            return view("exec", command).output
+            return seen(EXEC, command).output
         return Const(int(self.hardware.has_output_stationary), 1)
 
     def _folds(self, m: Module, name: str, addresses: str, advance: Signal) -> Folds:

@@ -13,7 +13,8 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from archmodel.records.engines.systolic import ADDRESS_BITS, BUFFERS, OUTPUT_PARAMETER_BYTES, Hardware
+from archmodel.records.commands import ADDRESS_BITS
+from archmodel.records.engines.systolic import BUFFERS, OUTPUT_PARAMETER_BYTES, Hardware
 from archmodel.records.program import INSTRUCTION_BYTES
 
 from .requantizer import FloatRequantizer, Requantizer

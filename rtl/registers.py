@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archmodel.records.engines.systolic import UNITS
+from archmodel.records.commands import UNITS
 
 MAP_VERSION = 1
 IDENTITY = int.from_bytes(b"AMSY", "little")

@@ -8,7 +8,7 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from archmodel.records.engines.systolic import LAYOUTS, LOOP_DEPTH, MIN_CYCLES, OPCODES, UNITS
+from archmodel.records.commands import LAYOUTS, LOOP_DEPTH, MIN_CYCLES, OPCODES, UNITS
 from archmodel.records.program import INSTRUCTION_BYTES
 
 from .sram import Sram, address_bits
@@ -20,8 +20,12 @@ INSTRUCTIONS = {name: data.StructLayout(dict(layout)) for name, layout in LAYOUT
 
 
 def view(name: str, instruction: Any) -> Any:
-    """The 256 bits of an instruction seen as the fields of instruction ``name``."""
-    layout = INSTRUCTIONS[name]
+    """The 256 bits of an instruction seen as the fields of the shared instruction ``name``."""
+    return seen(INSTRUCTIONS[name], instruction)
+
+
+def seen(layout: data.StructLayout, instruction: Any) -> Any:
+    """The 256 bits of an instruction seen as the fields of ``layout``."""
     return layout(instruction[: layout.size])
 
 

@@ -8,7 +8,8 @@ from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from archmodel.records.engines.systolic import BUFFERS, ISA_VERSION, OPCODES, OUTPUT_PARAMETER_BYTES, UNITS, Hardware
+from archmodel.records.commands import UNITS
+from archmodel.records.engines.systolic import BUFFERS, ISA_VERSION, OPCODES, OUTPUT_PARAMETER_BYTES, Hardware
 from archmodel.records.program import hardware_id
 
 from . import pe, sram, verilog

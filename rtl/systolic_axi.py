@@ -8,7 +8,8 @@ from amaranth.hdl import ClockDomain, ClockSignal, Instance, Module, ResetSignal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from archmodel.records.engines.systolic import UNITS, Hardware
+from archmodel.records.commands import UNITS
+from archmodel.records.engines.systolic import Hardware
 
 from . import axi, registers, systolic, verilog
 from .axi_lite import AxiLite

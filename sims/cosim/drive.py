@@ -14,7 +14,8 @@ from archmodel.engines.systolic.cycle import Event, Run, decoded
 from archmodel.memory.port import Port
 from archmodel.memory.stalls import Stalls
 from archmodel.records.base import SpecError
-from archmodel.records.engines.systolic import UNITS, Hardware
+from archmodel.records.commands import UNITS
+from archmodel.records.engines.systolic import Hardware
 from archmodel.records.program import Program
 from rtl.systolic import TOP, emit
 

@@ -11,7 +11,8 @@ import numpy as np
 from archmodel.engines.systolic.cycle import run
 from archmodel.memory.port import Port
 from archmodel.memory.stalls import random_stalls
-from archmodel.records.engines.systolic import BUFFERS, ISA_VERSION, TYPE, UNITS, Hardware, instruction
+from archmodel.records.commands import UNITS
+from archmodel.records.engines.systolic import BUFFERS, ISA_VERSION, TYPE, Hardware, instruction
 from archmodel.records.program import Program, hardware_id
 
 from .drive import Engine, capacity

@@ -13,15 +13,8 @@ from amaranth.lib.wiring import In
 
 from archmodel.memory.port import Port
 from archmodel.records.base import to_plain
-from archmodel.records.engines.systolic import (
-    ISA_VERSION,
-    LAYOUTS,
-    OPCODES,
-    OUTPUT_PARAMETER_BYTES,
-    SUM_BITS,
-    UNITS,
-    Hardware,
-)
+from archmodel.records.commands import UNITS
+from archmodel.records.engines.systolic import ISA_VERSION, LAYOUTS, OPCODES, OUTPUT_PARAMETER_BYTES, SUM_BITS, Hardware
 from archmodel.records.formats import FP32
 from archmodel.records.program import INSTRUCTION_BYTES, Layout, hardware_id
 from rtl import registers, sram, systolic, systolic_axi

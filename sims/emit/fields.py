@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archmodel.records.engines.systolic import ADDRESS_REGISTERS, LOOP_DEPTH, MIN_CYCLES
+from archmodel.records.commands import ADDRESS_REGISTERS, LOOP_DEPTH, MIN_CYCLES
 
 INSTRUCTIONS = {
     "halt": "ends the stream; the unit is done when its command in flight is",

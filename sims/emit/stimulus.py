@@ -16,7 +16,8 @@ import numpy.typing as npt
 from archmodel.engines.systolic.cycle import Run, accepts, executed, run, walk
 from archmodel.memory.port import Port
 from archmodel.records.base import SpecError
-from archmodel.records.engines.systolic import BUFFERS, UNITS, Hardware
+from archmodel.records.commands import UNITS
+from archmodel.records.engines.systolic import BUFFERS, Hardware
 from archmodel.records.machine import Memory
 from archmodel.records.program import Program
 

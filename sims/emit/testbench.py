@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from archmodel.memory.port import Port
-from archmodel.records.engines.systolic import UNITS, Hardware
+from archmodel.records.commands import UNITS
+from archmodel.records.engines.systolic import Hardware
 from rtl.mover import LENGTH_BITS
 
 from ..cosim.drive import patience_of

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from archmodel.engines.systolic import Bases, Tiling, lower, price, run
-from archmodel.engines.systolic.closed_form import START, SYNC, Folds, exec_cycles, load_cycles, store_cycles
+from archmodel.engines.systolic.closed_form import START, Folds, exec_cycles, load_cycles, store_cycles
 from archmodel.engines.systolic.cycle import Event, Run
 from archmodel.engines.systolic.tiling import RANKS, fits, quantum
 from archmodel.memory.port import Port
+from archmodel.records.commands import SYNC
 from archmodel.records.engines.systolic import Hardware
 from tests.mapper.helpers import generator, integers, random_hardware, random_port
 

@@ -19,14 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from archmodel.memory.port import Port
-from archmodel.records.engines.systolic import MIN_CYCLES, Hardware
+from archmodel.records.commands import MIN_CYCLES, SYNC
+from archmodel.records.engines.systolic import Hardware
 
 from .tiling import ROLES, I, Ints, L, Tiling, Words, Y, ceil_div, changes, tile_words
 
 START = 3
 """From the start pulse to the first command: fetch, decode, issue."""
-SYNC = 1
-"""Cycles of a sync command."""
 AT_ONCE = 256
 """Tilings priced in one pass, so that its arrays stay in cache."""
 

@@ -18,28 +18,13 @@ import numpy.typing as npt
 from archmodel.memory.port import Port
 from archmodel.memory.stalls import Stalls
 from archmodel.records.base import SpecError
-from archmodel.records.engines.systolic import (
-    ADDRESS_REGISTERS,
-    BUFFERS,
-    ISA_VERSION,
-    LOOP_DEPTH,
-    TYPE,
-    UNITS,
-    Hardware,
-    decode,
-)
+from archmodel.records.commands import ADDRESS_REGISTERS, CONTROL, ISSUE, LOOP_DEPTH, MOST_TOKENS, UNITS
+from archmodel.records.engines.systolic import BUFFERS, ISA_VERSION, TYPE, Hardware, decode
 from archmodel.records.program import INSTRUCTION_BYTES, Program, hardware_id
 
 from .datapath import Datapath
 from .timing import Timing
 
-ISSUE = 3
-"""Cycles from one issue to the next of a sequencer: fetch, decode, issue."""
-CONTROL = 2
-"""Cycles of a LOOP or END: fetch, decode."""
-
-MOST_TOKENS = 255
-"""The sequencers count tokens in 8 bits."""
 COMMANDS = {"load": ("sync", "move"), "exec": ("sync", "exec"), "store": ("sync", "move")}
 """What each unit executes."""
 REGISTERS = {"load": ADDRESS_REGISTERS, "exec": 0, "store": 2}

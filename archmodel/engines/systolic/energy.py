@@ -10,7 +10,8 @@ import numpy as np
 from archmodel.cost import Costs
 from archmodel.cost.wires import across, side_mm
 from archmodel.engines import die_um2
-from archmodel.records.engines.systolic import OUTPUT_PARAMETER_BYTES, SUM_BITS, UNITS, Hardware
+from archmodel.records.commands import UNITS
+from archmodel.records.engines.systolic import OUTPUT_PARAMETER_BYTES, SUM_BITS, Hardware
 from archmodel.records.figure import Figure, product, scaled, total
 from archmodel.records.formats import BF16
 from archmodel.records.machine import Engine, Machine

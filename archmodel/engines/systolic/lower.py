@@ -6,17 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from archmodel.records.base import SpecError
-from archmodel.records.engines.systolic import (
-    ADDRESS_REGISTERS,
-    BUFFERS,
-    EXEC,
-    ISA_VERSION,
-    LOAD,
-    STORE,
-    TYPE,
-    Hardware,
-    instruction,
-)
+from archmodel.records.commands import ADDRESS_REGISTERS, EXEC, LOAD, STORE
+from archmodel.records.engines.systolic import BUFFERS, ISA_VERSION, TYPE, Hardware, instruction
 from archmodel.records.program import Program, hardware_id
 
 from .tiling import Tiling, ceil_div, check, flow_ranks, sizes_at, step, words_of

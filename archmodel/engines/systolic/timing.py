@@ -6,9 +6,10 @@ from collections import deque
 
 from archmodel.memory.port import Port
 from archmodel.memory.stalls import Stalls
-from archmodel.records.engines.systolic import BUFFERS, MIN_CYCLES, Hardware
+from archmodel.records.commands import MIN_CYCLES, SYNC
+from archmodel.records.engines.systolic import BUFFERS, Hardware
 
-from .closed_form import SYNC, Folds, exec_cycles, load_cycles, store_cycles
+from .closed_form import Folds, exec_cycles, load_cycles, store_cycles
 
 STORE_FILL = 4
 """From the issue of a store to its first beat: read of Z, multiplication, rounding, output register."""

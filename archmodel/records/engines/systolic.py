@@ -20,8 +20,8 @@ from math import gcd
 from typing import Annotated
 
 from ..base import OneOf, SpecError, Within, check_fields
+from ..commands import ADDRESS_BITS, HEAD, Isa
 from ..formats import FLOATS, Format, format_of
-from ..program import Layout, pack, unpack
 
 TYPE = "systolic"
 ISA_VERSION = 2
@@ -189,55 +189,15 @@ def resolve(params: Params, buffer_bytes: int) -> Hardware:
 
 # --- Commands -------------------------------------------------------------------------------------------------------
 #
-# Three units, each with a sequencer of its own: load (memory to X, Y, Z, P), exec (the array), store (Z to memory).
-# A command names the units whose token it waits for and the units that get one when it ends.  Instructions of the
-# sequencer: LOOP repeats what stands up to its END; in round i every address register is its value at the loop's entry
-# plus i times the loop's increment, and at the exit it is what it was at the entry.
+# load fills X, Y, Z and P, exec runs the array, store writes words of Z, raw or requantised to the format of the activations.
 
-UNITS = ("load", "exec", "store")
-LOAD, EXEC, STORE = (1 << index for index in range(3))
-"""Bit of a unit in a wait or signal mask."""
-
-OPCODES = {"halt": 0, "loop": 1, "end": 2, "sync": 3, "move": 4, "exec": 5}
 BUFFERS = ("X", "Y", "Z", "P")
-ADDRESS_REGISTERS = 4
-LOOP_DEPTH = 4
-MIN_CYCLES = 16
-"""Shortest move or exec.  Six LOOP and END instructions (two cycles each) hide behind it, so they never cost time."""
-
-ADDRESS_BITS = 20
-_HEAD: Layout = (("opcode", 4), ("wait", 3), ("signal", 3))
-LAYOUTS: dict[str, Layout] = {
-    "halt": _HEAD,
-    "end": _HEAD,
-    "sync": _HEAD,
-    "loop": (*_HEAD, ("reserved", 22), ("count", 32), *((f"step{r}", 32) for r in range(ADDRESS_REGISTERS))),
-    # load: words of `buffer`; store: Z words, raw or requantised to the format of the activations with P words from `params` on.
-    # Word (o, i) lies at memory beat base + AR + o*stride + i*(beats of a word) and at buffer word sram + o*pitch + i.
-    # swap: afterwards this unit goes on with the buffer's other bank; turn_z: so does a load with Z, which it didn't fill.
-    "move": (*_HEAD, ("buffer", 2), ("swap", 1), ("requantise", 1), ("broadcast", 1), ("register", 2), ("turn_z", 1),
-             ("inner", ADDRESS_BITS), ("outer", ADDRESS_BITS), ("sram", ADDRESS_BITS), ("pitch", ADDRESS_BITS),
-             ("base", 32), ("stride", 32), ("params", ADDRESS_BITS)),
+_ISA = Isa(ISA_VERSION, {
     # outer x inner folds, each a stream of `t` words; x0, y0, z0 step the base per inner and x1, y1, z1 per outer fold.
     # idle: bottom rows that the last outer folds leave without work (ws and is of floating point; 0 elsewhere).
-    "exec": (*_HEAD, ("output", 1), ("acc_first", 1), ("acc_rest", 1), ("swap_x", 1), ("swap_y", 1), ("swap_z", 1),
+    "exec": (*HEAD, ("output", 1), ("acc_first", 1), ("acc_rest", 1), ("swap_x", 1), ("swap_y", 1), ("swap_z", 1),
              ("t", ADDRESS_BITS), ("outer", 16), ("inner", 16),
              *((f"{b}{s}", ADDRESS_BITS) for b in "xyz" for s in ("", "0", "1")), ("idle", 8)),
-}  # fmt: skip
-
-
-def instruction(name: str, **fields: int) -> bytes:
-    """The 32 bytes of one instruction; fields that are not given are 0."""
-    layout = LAYOUTS[name]
-    if unknown := fields.keys() - {field for field, _ in layout}:
-        raise SpecError(f"program: {name} has no field {sorted(unknown)[0]!r}")
-    return pack(layout, {**{field: 0 for field, _ in layout}, **fields, "opcode": OPCODES[name]})
-
-
-def decode(data: bytes) -> tuple[str, dict[str, int]]:
-    """(name, fields) of one instruction.  Raises SpecError for an unknown opcode."""
-    opcode = data[0] & 15
-    for name, code in OPCODES.items():
-        if code == opcode:
-            return name, unpack(LAYOUTS[name], data)
-    raise SpecError(f"program: opcode {opcode} is not one of ISA version {ISA_VERSION}")
+})  # fmt: skip
+OPCODES, LAYOUTS = _ISA.opcodes, _ISA.layouts
+instruction, decode = _ISA.instruction, _ISA.decode

@@ -19,7 +19,8 @@ from cocotb.triggers import FallingEdge, ReadOnly
 
 from archmodel.engines.systolic.cycle import run
 from archmodel.records.base import from_plain
-from archmodel.records.engines.systolic import UNITS, Hardware
+from archmodel.records.commands import UNITS
+from archmodel.records.engines.systolic import Hardware
 from archmodel.records.program import Program
 from sims.cosim.jobs import Job, golden, random_job, unpack_result
 from sims.cosim.mutants import SELECT_ADDRESS, SELECT_UNIT
