@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from .base import SpecError
+from .mask import Mask
 
 TENSOR_KINDS = ("weight", "activation", "kv")
 MAX_EXTENT = 1 << 40
@@ -57,6 +58,8 @@ class Einsum:
 
     ranks   (name, extent) of every rank of the iteration space, sorted by name
     points  iteration points that count as work; None means all of them.  A causal mask makes it smaller.
+    mask    which pairs of a query and a key those are, by position in the ranks that ``mask_ranks`` names: (query, key); where
+            the key rank is split, its parts outermost first, such as "p1.p0"
     repeat  identical instances of this Einsum in the stage
     group   the operator group under which tables show it
     """
@@ -70,6 +73,8 @@ class Einsum:
     reduce: str = "none"
     points: int | None = None
     repeat: int = 1
+    mask: Mask | None = None
+    mask_ranks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if list(self.ranks) != sorted(self.ranks):
@@ -84,6 +89,11 @@ class Einsum:
             raise SpecError(f"einsum {self.name}: repeat is {self.repeat}, expected at least 1")
         if self.points is not None and not 0 < self.points <= self.volume:
             raise SpecError(f"einsum {self.name}: {self.points} points, expected 1 to {self.volume}")
+        if len(self.mask_ranks) != (2 if self.mask else 0):
+            raise SpecError(f"einsum {self.name}: a mask over {len(self.mask_ranks)} ranks, expected one of queries and one of keys")
+        named = {part for name in self.mask_ranks for part in name.split(".")}
+        if missing := named - {rank for rank, _ in self.ranks}:
+            raise SpecError(f"einsum {self.name}: its mask is over rank {min(missing)}, which it lacks")
 
     @property
     def volume(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..records.mask import Mask
 from .builder import Block, Sequences, token_extents
 from .counts import attended, keys
 from .layers import norm, pre_norm, product, residual
@@ -100,7 +101,8 @@ def _core(block: Block, name: str, form: Core, sequences: Sequences, window: int
     pairs = attended(new, cached, window) if block.causal else new * span
     suffix = (".window" if window else "") + _label(block, sequences)
     bias = _relative_bias(block, name, new, span, suffix) if block.model.positions == "relative_bias" else ""
-    core(block, name, form, sequences, span, pairs, suffix, layers, bias)
+    mask = Mask(True, cached, new + cached - span, window) if pairs < new * span else None
+    core(block, name, form, sequences, span, pairs, suffix, layers, bias, mask)
 
 
 def _relative_bias(block: Block, name: str, new: int, span: int, suffix: str) -> str:
@@ -136,41 +138,46 @@ def _label(block: Block, sequences: Sequences) -> str:
 
 
 def core(block: Block, name: str, form: Core, sequences: Sequences, span: int, pairs: int, suffix: str,
-         repeat: int, bias: str = "") -> None:  # fmt: skip
-    """Scores, softmax and weighted values: ``span`` keys are read, ``pairs`` query-key pairs a head count as work."""
+         repeat: int, bias: str = "", mask: Mask | None = None) -> None:  # fmt: skip
+    """Scores, softmax and weighted values: ``span`` keys are read, ``pairs`` query-key pairs a head count as work: those of ``mask``."""
     model = block.model
     work = pairs * sequences.count * model.heads
     at = {"b": sequences.count, "s": sequences.new, "p": span}
     scores = block.add(f"{name}.qk{suffix}", "attention", "mul add", form.scores, (form.query, form.key),
-                       f"{name}.scores{suffix}", at, work * form.width, repeat)  # fmt: skip
+                       f"{name}.scores{suffix}", at, work * form.width, repeat, mask)  # fmt: skip
     if model.softcap:
         scores = block.add(f"{name}.softcap{suffix}", "softmax", "tanh", "bkgsp->bkgsp", (scores,),
-                           f"{name}.capped{suffix}", at, work, repeat)  # fmt: skip
+                           f"{name}.capped{suffix}", at, work, repeat, mask)  # fmt: skip
     if bias:
         scores = block.add(f"{name}.relative{suffix}", "softmax", "add", "bkgsp,kgsp->bkgsp", (scores, bias),
-                           f"{name}.biased{suffix}", at, work, repeat)  # fmt: skip
-    weights = _softmax(block, name, scores, at, work, suffix, repeat)
+                           f"{name}.biased{suffix}", at, work, repeat, mask)  # fmt: skip
+    weights = _softmax(block, name, scores, at, work, suffix, repeat, mask)
     out = at | {form.values[-1]: form.out_width}
     block.add(f"{name}.av{suffix}", "attention", "mul add", form.values, (weights, form.value), form.target, out,
-              work * form.out_width, repeat)  # fmt: skip
+              work * form.out_width, repeat, mask)  # fmt: skip
 
 
-def _softmax(block: Block, name: str, scores: str, at: dict[str, int], work: int, suffix: str, repeat: int) -> str:
-    """Softmax over p as a cascade; a sink is one more logit a row, in the maximum and the sum but not in the result."""
-    wide, more = at, work
+def _softmax(block: Block, name: str, scores: str, at: dict[str, int], work: int, suffix: str, repeat: int,
+             mask: Mask | None) -> str:  # fmt: skip
+    """Softmax over p as a cascade; a sink is one more logit a row, in the maximum and the sum but not in the result.
+
+    With it p is one longer than the mask's keys, so what runs over it carries its points alone.
+    """
+    wide, more, wide_mask = at, work, mask
     if block.model.sinks:
+        wide_mask = None
         block.add(f"{name}.sink{suffix}", "softmax", "copy", "kg->bkgsp", (f"{name}.sink",), scores, at | {"p": 1},
                   repeat=repeat)  # fmt: skip
         wide, more = at | {"p": at["p"] + 1}, work + at["b"] * at["s"] * block.model.heads
     base, row = f"{name}.softmax", "bkgsp,bkgs->bkgsp"
     top = block.add(f"{base}.max{suffix}", "softmax", "copy max", "bkgsp->bkgs", (scores,), f"{base}.max{suffix}", wide,
-                    more, repeat)  # fmt: skip
+                    more, repeat, wide_mask)  # fmt: skip
     exp = block.add(f"{base}.exp{suffix}", "softmax", "exp", row, (scores, top), f"{base}.exp{suffix}", wide, more,
-                    repeat)  # fmt: skip
+                    repeat, wide_mask)  # fmt: skip
     total = block.add(f"{base}.sum{suffix}", "softmax", "copy add", "bkgsp->bkgs", (exp,), f"{base}.sum{suffix}", wide,
-                      more, repeat)  # fmt: skip
+                      more, repeat, wide_mask)  # fmt: skip
     return block.add(f"{base}.div{suffix}", "softmax", "div", row, (exp, total), f"{name}.probs{suffix}", at, work,
-                     repeat)  # fmt: skip
+                     repeat, mask)  # fmt: skip
 
 
 def latent(block: Block, name: str, inner: str) -> None:

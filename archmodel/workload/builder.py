@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..records.graph import Einsum, Graph, Stage, Tensor
+from ..records.mask import Mask
 from .counts import Counts
 from .operators import Bits
 
@@ -32,11 +33,11 @@ class Builder:
         self._einsums: list[Einsum] = []
 
     def add(self, name: str, group: str, operators: str, expression: str, inputs: Iterable[str], output: str,
-            at: dict[str, int], repeat: int, points: int | None = None) -> str:  # fmt: skip
+            at: dict[str, int], repeat: int, points: int | None = None, mask: Mask | None = None) -> str:  # fmt: skip
         """Add ``output = operators(inputs)`` and return ``output``.
 
         ``operators`` is "map" or "map reduce", ``expression`` e.g. "bsd,df->bsf", ``at`` the extents that differ from
-        ``sizes``, ``points`` as in Einsum (a full count becomes None).
+        ``sizes``, ``points`` as in Einsum (a full count becomes None), ``mask`` is over the ranks s and p.
         """
         ranks, reads, writes = _parse(expression)
         extents = tuple((rank, at.get(rank) or self._sizes[rank]) for rank in ranks)
@@ -46,7 +47,8 @@ class Builder:
         if points == math.prod(extent for _, extent in extents):
             points = None
         operator, _, reduce = operators.partition(" ")
-        self._einsums.append(Einsum(name, group, output, names, extents, operator, reduce or "none", points, repeat))
+        over = ("s", "p") if mask else ()
+        self._einsums.append(Einsum(name, group, output, names, extents, operator, reduce or "none", points, repeat, mask, over))
         return output
 
     def _define(self, name: str, letters: str) -> None:
@@ -112,10 +114,11 @@ class Block:
         return self.prefix + name
 
     def add(self, name: str, group: str, operators: str, expression: str, inputs: Iterable[str], output: str,
-            at: dict[str, int] | None = None, points: int | None = None, repeat: int = 0) -> str:  # fmt: skip
+            at: dict[str, int] | None = None, points: int | None = None, repeat: int = 0,
+            mask: Mask | None = None) -> str:  # fmt: skip
         """``Builder.add`` over all tokens and layers of the block, unless ``at`` and ``repeat`` say otherwise."""
         return self.builder.add(name, group, operators, expression, inputs, output, self.tokens | (at or {}),
-                                repeat or self.repeat, points)  # fmt: skip
+                                repeat or self.repeat, points, mask)  # fmt: skip
 
 
 def token_extents(sequences: tuple[Sequences, ...], position: str = "new", rank: str = "s") -> dict[str, int]:
