@@ -12,8 +12,8 @@ from .legality import refuse_overflow
 from .records.base import SpecError, record_hash
 from .records.figure import Figure, scaled
 from .records.graph import Einsum, Graph
-from .records.machine import Machine
-from .records.mapping import Mapping, Node, leaf
+from .records.machine import Engine, Machine
+from .records.mapping import Mapping, Node, leaf, leaves
 from .records.result import OpResult, Result
 
 FIDELITIES = ("bound", "analytic", "cycle")
@@ -54,27 +54,49 @@ def _rows(graph: Graph, mapping: Mapping | None, machine: Machine, fidelity: str
     if (mapping.graph, mapping.machine) != (graph.name, machine.name):
         raise SpecError(f"mapping: it is of {mapping.graph} on {mapping.machine}, expected one of {graph.name} on {machine.name}")
     einsums = {einsum.name: einsum for einsum in graph.einsums}
-    trees: dict[str, Node] = {leaf(tree).einsum: tree for tree in mapping.trees}
-    if trees.keys() != einsums.keys():
-        odd = min(trees.keys() ^ einsums.keys())
-        raise SpecError(f"mapping of {mapping.graph}: {odd} is in only one of the mapping and graph {graph.name}")
-    names: dict[str, list[str]] = {}
-    for name in einsums:
-        names.setdefault(leaf(trees[name]).engine, []).append(name)
+    trees = _trees(graph, mapping)
     rows: dict[str, OpResult] = {}
-    for engine in map(machine.engine, names):
-        mine = tuple(einsums[name] for name in names[engine.name])
-        for einsum in mine:
-            if why := engine_module(engine).supports(graph, einsum, engine):
-                raise SpecError(f"mapping of {einsum.name}: {why}")
-        rows |= engine_module(engine).evaluate(Work(graph, mine, trees, machine, engine, fidelity, costs))
+    for engine in map(machine.engine, dict.fromkeys(leaf(tree).engine for tree in trees.values())):
+        mine = {name: tree for name, tree in trees.items() if leaf(tree).engine == engine.name}
+        for tree in mine.values():
+            _check_tree(graph, tree, engine)
+        work = Work(graph, tuple(einsums[name] for name in mine), trees, machine, engine, fidelity, costs)
+        rows |= engine_module(engine).evaluate(work)
     _check_relayouts(graph, mapping, machine, einsums, trees)
     turned = []
     for turn in mapping.relayouts:
         engine = machine.engine(turn.engine)
         work = Work(graph, (), trees, machine, engine, fidelity, costs)
         turned.append(engine_module(engine).relayout(work, einsums[turn.einsum], turn.tensor))
-    return tuple(rows[name] for name in einsums) + tuple(turned)
+    return tuple(rows[name] for name in trees) + tuple(turned)
+
+
+def _trees(graph: Graph, mapping: Mapping) -> dict[str, Node]:
+    """Each tree by its first Einsum, in the graph's order.  Raises SpecError unless every Einsum is in just one tree."""
+    first: dict[str, Node] = {}
+    seen: set[str] = set()
+    for tree in mapping.trees:
+        held = {end.einsum for end in leaves(tree)}
+        if twice := seen & held:
+            raise SpecError(f"mapping of {mapping.graph}: {min(twice)} is in two trees, expected one")
+        seen |= held
+        first[leaf(tree).einsum] = tree
+    names = [einsum.name for einsum in graph.einsums]
+    if odd := seen ^ set(names):
+        raise SpecError(f"mapping of {mapping.graph}: {min(odd)} is in only one of the mapping and graph {graph.name}")
+    return {name: first[name] for name in names if name in first}
+
+
+def _check_tree(graph: Graph, tree: Node, engine: Engine) -> None:
+    """Raises SpecError for a tree that its engine can't execute."""
+    module, names = engine_module(engine), dict.fromkeys(end.einsum for end in leaves(tree))
+    if odd := [end for end in leaves(tree) if end.engine != engine.name]:
+        raise SpecError(f"mapping of {odd[0].einsum}: a leaf on {odd[0].engine} in a tree on {engine.name}, expected one engine a tree")
+    if len(names) > 1 and not getattr(module, "FUSES", False):
+        raise SpecError(f"mapping of {leaf(tree).einsum}: {engine.name} takes one Einsum a tree, found {len(names)}")
+    for einsum in graph.einsums:
+        if einsum.name in names and (why := module.supports(graph, einsum, engine)):
+            raise SpecError(f"mapping of {einsum.name}: {why}")
 
 
 def _check_relayouts(graph: Graph, mapping: Mapping, machine: Machine, einsums: dict[str, Einsum], trees: dict[str, Node]) -> None:

@@ -16,9 +16,9 @@ from functools import cache
 from typing import Any
 
 from archmodel import units
-from archmodel.forms import Amount, Form, Name, Several, Text, Whole, form_of
+from archmodel.forms import Amount, Choice, Form, Name, Several, Text, Whole, form_of
 from archmodel.records.base import Within
-from archmodel.records.machine import MAX_COUNT, engine_records
+from archmodel.records.machine import CONVENTIONS, MAX_COUNT, engine_records
 
 _PLAIN = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_ ./-]*(?<! )")
 """Text that YAML needs no quotes for."""
@@ -51,7 +51,9 @@ TOP = {
     "source": SOURCE,
     "node": Key(Amount(units.LENGTH), "process node, to which energies and areas are scaled", needed=True),
     "clock": Key(Amount(units.FREQUENCY), "short for clocks: {core: ...}"),
-}
+    "convention": Key(Choice(CONVENTIONS), "how figures are counted: as hardware takes them, or as papers count (docs/looptree.md)",
+                      default=CONVENTIONS[0]),
+}  # fmt: skip
 SECTIONS = {
     "clocks": "a name and a frequency each",
     "memories": "what engines own as a buffer or reach through a port",

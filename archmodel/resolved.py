@@ -34,7 +34,7 @@ def values(machine: Machine, tree: Node) -> tuple[Value, ...]:
 
 def _machine(machine: Machine, tree: Node, at: tuple[str, ...]) -> Iterator[Value]:
     plain = plain_of(machine)
-    yield from _keys({name: TOP[name] for name in ("name", "node", "source")}, plain, tree, at)
+    yield from _keys({name: TOP[name] for name in ("name", "node", "convention", "source")}, plain, tree, at)
     yield from _keys({name: CLOCK for name in plain.get("clocks", {})}, plain.get("clocks", {}), _at(tree, "clocks"), (*at, "clocks"))
     for section in ("memories", "engines", "links"):
         for name, part in plain.get(section, {}).items():

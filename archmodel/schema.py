@@ -27,7 +27,7 @@ from archmodel.keys import (
 )
 from archmodel.located import Findings, Node
 from archmodel.records.base import SpecError, one_of
-from archmodel.records.machine import Clock, Engine, Link, Machine, Memory, engine_records, engine_types
+from archmodel.records.machine import CONVENTIONS, Clock, Engine, Link, Machine, Memory, engine_records, engine_types
 
 
 def build(tree: Node, fallback: str, findings: Findings, key: str = "") -> Machine | None:
@@ -35,7 +35,7 @@ def build(tree: Node, fallback: str, findings: Findings, key: str = "") -> Machi
     before = len(findings.lines)
     parts = _mapping(tree, key, findings)
     _unknown(parts, (*TOP, *SECTIONS), key, findings)
-    top = _read(tree, parts, {part: TOP[part] for part in ("name", "source", "node")}, key, findings)
+    top = _read(tree, parts, {part: TOP[part] for part in ("name", "source", "node", "convention")}, key, findings)
     sections = {section: _section(parts, section, key, findings) for section in SECTIONS}
     clocks = [_clock(item, node, at, findings) for item, node, at in sections["clocks"]]
     memories = [_memory(item, node, at, findings) for item, node, at in sections["memories"]]
@@ -48,7 +48,7 @@ def build(tree: Node, fallback: str, findings: Findings, key: str = "") -> Machi
     try:
         return Machine(
             top.get("name", fallback), top["node"], _present(clocks), _present(memories), _present(engines),
-            _present(links), _present(devices), top.get("source", ""),
+            _present(links), _present(devices), top.get("source", ""), top.get("convention", CONVENTIONS[0]),
         )  # fmt: skip
     except SpecError as error:
         findings.add(tree.place, key, str(error))
@@ -248,7 +248,8 @@ def plain_of(machine: Machine) -> dict[str, Any]:
         "devices": {device.name: plain_of(device) for device in machine.devices},
     }
     node = units.text_of(machine.node_nm, units.LENGTH)
-    return _filled(name=machine.name, source=machine.source, node=node, **sections)
+    told = None if machine.convention == CONVENTIONS[0] else machine.convention
+    return _filled(name=machine.name, source=machine.source, node=node, convention=told, **sections)
 
 
 def _memory_plain(memory: Memory) -> dict[str, Any]:

@@ -6,7 +6,8 @@ An engine type is one file (or package) ``archmodel/engines/<type>.py`` beside i
     supports(graph, einsum, engine) -> str | None
         None if the engine executes the Einsum, else why not
     evaluate(work: Work) -> dict[str, OpResult]
-        a row for each Einsum in ``work``, all instances together
+        a row for each Einsum in ``work``, all instances together; where the module says ``FUSES = True``, that of the
+        whole tree that goes by it
     area(machine, engine, costs) -> tuple[tuple[str, Figure], ...]
         (part, square micrometres) of one copy
     ideal_cycles(einsum, engine) -> float

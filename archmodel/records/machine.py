@@ -13,7 +13,7 @@ from dataclasses import dataclass, is_dataclass
 from types import ModuleType
 from typing import Any, TypeVar
 
-from .base import SpecError, from_plain, shown
+from .base import SpecError, from_plain, one_of, shown
 
 MAX_HZ = 10**12
 MAX_BYTES_PER_SECOND = 10**18
@@ -106,8 +106,14 @@ class Link:
         _within(what, 0, MAX_PICOSECONDS, latency_picoseconds=self.latency_picoseconds)
 
 
+CONVENTIONS = ("hardware", "published")
+"""What counts as a cycle, and as energy: what hardware takes, fill and drain included, or what papers count."""
+
+
 @dataclass(frozen=True)
 class Machine:
+    """``convention`` is how its figures are counted; only those of ``hardware`` can be confirmed in RTL."""
+
     name: str
     node_nm: int
     clocks: tuple[Clock, ...]
@@ -116,8 +122,11 @@ class Machine:
     links: tuple[Link, ...] = ()
     devices: tuple[Machine, ...] = ()
     source: str = ""
+    convention: str = CONVENTIONS[0]
 
     def __post_init__(self) -> None:
+        if self.convention not in CONVENTIONS:
+            raise SpecError(f"machine {self.name}: convention {self.convention!r}, expected {one_of(CONVENTIONS)}")
         for what, items in (("clock", self.clocks), ("memory", self.memories), ("engine", self.engines),
                             ("link", self.links), ("device", self.devices)):  # fmt: skip
             names = [item.name for item in items]

@@ -1,8 +1,9 @@
-"""Mapping: trees of loops, storage nodes and compute leaves, in LoopTree's notation (Gilbert et al., ISPASS 2023).
+"""Mapping: trees of loops, storage nodes, branches and compute leaves, in LoopTree's notation (Gilbert et al., ISPASS 2023).
 
 A loop cuts a rank into tiles and visits them, in time or, with ``spatial``, on an axis of an engine; what is left of
 a rank that the tile doesn't divide is a smaller last tile.  A storage node says that from here inwards a tensor's tile
-stays in a memory.  Several ranks that a loop treats as one are joined by dots ("b.s").
+stays in a memory.  Several ranks that a loop treats as one are joined by dots ("b.s").  Einsums that share a prefix
+of loops are fused: a branch says whether its bodies run one after another or side by side.
 """
 
 from __future__ import annotations
@@ -10,14 +11,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from .base import SpecError
+
 
 @dataclass(frozen=True)
 class Compute:
-    """This Einsum on that engine."""
+    """This Einsum on that engine.
+
+    unit  the part of the engine that computes it ("array", "lanes"); empty where the engine has but one
+    lag   how many iterations of the loop around its branch it is behind: the age of the tile that it works on
+    """
 
     tagged: ClassVar[bool] = True
     einsum: str
     engine: str
+    unit: str = ""
+    lag: int = 0
+
+    def __post_init__(self) -> None:
+        if self.lag < 0:
+            raise SpecError(f"mapping of {self.einsum}: a lag of {self.lag}, expected at least 0")
 
 
 @dataclass(frozen=True)
@@ -27,7 +40,7 @@ class Storage:
     tagged: ClassVar[bool] = True
     tensor: str
     level: str
-    body: Loop | Storage | Compute
+    body: Node
 
 
 @dataclass(frozen=True)
@@ -37,11 +50,55 @@ class Loop:
     tagged: ClassVar[bool] = True
     rank: str
     tile: int
-    body: Loop | Storage | Compute
+    body: Node
     spatial: str = ""
 
 
-Node = Loop | Storage | Compute
+@dataclass(frozen=True)
+class Sequence:
+    """``bodies`` one after another in each iteration of the loop around them."""
+
+    tagged: ClassVar[bool] = True
+    bodies: tuple[Node, ...]
+
+    def __post_init__(self) -> None:
+        _several("Sequence", self.bodies)
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """``bodies`` side by side, on different units or on tiles of different age."""
+
+    tagged: ClassVar[bool] = True
+    bodies: tuple[Node, ...]
+
+    def __post_init__(self) -> None:
+        _several("Parallel", self.bodies)
+
+
+@dataclass(frozen=True)
+class Peel:
+    """The first ``size`` of ``rank`` under one tree, what is left of it under another; both compute the same Einsums."""
+
+    tagged: ClassVar[bool] = True
+    rank: str
+    size: int
+    first: Node
+    rest: Node
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise SpecError(f"mapping: Peel takes {self.size} of rank {self.rank}, expected at least 1")
+        if odd := {end.einsum for end in leaves(self.first)} ^ {end.einsum for end in leaves(self.rest)}:
+            raise SpecError(f"mapping: Peel of rank {self.rank} has {min(odd)} in only one of its trees")
+
+
+Node = Loop | Storage | Compute | Sequence | Parallel | Peel
+
+
+def _several(what: str, bodies: tuple[Node, ...]) -> None:
+    if len(bodies) < 2:
+        raise SpecError(f"mapping: {what} has {len(bodies)} bodies, expected at least 2")
 
 
 @dataclass(frozen=True)
@@ -88,26 +145,40 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Mapping:
-    """One tree for each Einsum (fused ones would share one), sorted by the Einsum's name."""
+    """One tree for each Einsum, sorted by the Einsum's name; fused ones share one, which goes by its first Einsum."""
 
     graph: str
     machine: str
-    trees: tuple[Loop | Storage | Compute, ...]
+    trees: tuple[Node, ...]
     layouts: tuple[Layout, ...] = ()
     relayouts: tuple[Relayout, ...] = ()
     certificate: Certificate | None = field(default=None, compare=False)
 
 
-def leaf(node: Node) -> Compute:
-    """The compute leaf of a tree."""
-    while not isinstance(node, Compute):
-        node = node.body
-    return node
+def below(node: Node) -> tuple[Node, ...]:
+    """The nodes right below one."""
+    if isinstance(node, Compute):
+        return ()
+    if isinstance(node, Sequence | Parallel):
+        return node.bodies
+    return (node.first, node.rest) if isinstance(node, Peel) else (node.body,)
 
 
 def nodes(node: Node) -> tuple[Node, ...]:
-    """All nodes of a tree from the root to its leaf."""
-    found: list[Node] = [node]
-    while not isinstance(found[-1], Compute):
-        found.append(found[-1].body)
+    """All nodes of a tree, each before those below it."""
+    found: list[Node] = []
+    waiting = [node]
+    while waiting:
+        found.append(waiting.pop())
+        waiting.extend(reversed(below(found[-1])))
     return tuple(found)
+
+
+def leaves(node: Node) -> tuple[Compute, ...]:
+    """The compute leaves of a tree, in its order; under a Peel each Einsum has one in both trees."""
+    return tuple(end for end in nodes(node) if isinstance(end, Compute))
+
+
+def leaf(node: Node) -> Compute:
+    """The first compute leaf of a tree."""
+    return leaves(node)[0]

@@ -10,7 +10,7 @@ from archmodel.json_file import read_json
 from archmodel.records.base import SpecError, from_plain, record_hash, to_plain
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Machine
-from archmodel.records.mapping import Certificate, Mapping, leaf
+from archmodel.records.mapping import Certificate, Mapping, leaf, leaves
 from archmodel.records.result import Result
 
 MOST_BYTES = 1 << 23
@@ -32,9 +32,10 @@ class Saved:
             raise SpecError("its graph, machine and mapping are not those that its result is of; write it again with archmodel run -o")
         if self.mapping is not None:
             einsums = {einsum.name for einsum in self.graph.einsums}
-            mapped = {leaf(tree).einsum for tree in self.mapping.trees}
+            mapped = {end.einsum for tree in self.mapping.trees for end in leaves(tree)}
+            rows = {leaf(tree).einsum for tree in self.mapping.trees}
             turned = {turn.einsum for turn in self.mapping.relayouts}
-            if odd := (einsums ^ mapped) | (turned - einsums) | (einsums - {op.name for op in self.result.ops}):
+            if odd := (einsums ^ mapped) | (turned - einsums) | (rows - {op.name for op in self.result.ops}):
                 raise SpecError(f"{min(odd)!r} is not in all of its graph, mapping and result; write it again with archmodel run -o")
 
 

@@ -99,6 +99,7 @@ def _line(graph: Graph, node: Node, left: dict[str, int]) -> str:
         return f"{node.tensor}[{','.join(graph.tensor[node.tensor].ranks)}] stays in {node.level}"
     if isinstance(node, Loop):
         return _loop(node, left)
+    assert isinstance(node, Compute), "a product's tree has no branches"
     return f"compute {node.einsum} on {node.engine}"
 
 

@@ -153,8 +153,10 @@ def _outline(tree: Node, expected: Node) -> list[str]:
             axis = f" over {node.spatial}" if node.spatial else ""
             tile = node.tile if node.spatial else min(node.tile, most.get((node.rank, ""), node.tile))
             lines.append((2 * depth, f"loop {node.rank} by {tile}{axis}"))
+        elif isinstance(node, Compute):
+            lines.append((2 * depth, f"{node.einsum} on {node.engine}" + " as part of a fused tree" * (node.unit != "" or node.lag > 0)))
         else:
-            lines.append((2 * depth, f"{node.einsum} on {node.engine}"))
+            lines.append((2 * depth, f"a {type(node).__name__}"))
     return [text for _, text in sorted(lines)]
 
 
