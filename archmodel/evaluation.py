@@ -15,6 +15,7 @@ from .records.graph import Einsum, Graph
 from .records.machine import Engine, Machine
 from .records.mapping import Mapping, Node, leaf, leaves
 from .records.result import OpResult, Result
+from .rewriting import rewritten
 
 FIDELITIES = ("bound", "analytic", "cycle")
 
@@ -35,7 +36,10 @@ def evaluate(graph: Graph, mapping: Mapping | None, machine: Machine, fidelity: 
     refuse_overflow(graph, machine)
     costs = costs or default_costs()
     static = machine_static(machine, costs)
-    ops = (bound_row(graph, machine),) if fidelity == "bound" else _with_static(_rows(graph, mapping, machine, fidelity, costs), static)
+    ops: tuple[OpResult, ...] = (bound_row(graph, machine),)
+    if fidelity != "bound":
+        after = rewritten(graph, mapping.rewrites) if mapping else graph
+        ops = _with_static(_rows(after, mapping, machine, fidelity, costs), static)
     stage = graph.stage
     return Result(
         stage.model, machine.name, stage.kind, stage.batch, stage.context, stage.tokens, stage.emitted, fidelity,
@@ -100,12 +104,14 @@ def _check_tree(graph: Graph, tree: Node, engine: Engine) -> None:
 
 
 def _check_relayouts(graph: Graph, mapping: Mapping, machine: Machine, einsums: dict[str, Einsum], trees: dict[str, Node]) -> None:
-    """Raises SpecError unless the mapping has just the changes of layout that its trees need."""
+    """Raises SpecError unless the mapping has just the changes of layout that its trees need, each of the first Einsum that uses it."""
     wanted: set[tuple[str, str]] = set()
     for name, tree in trees.items():
         engine = machine.engine(leaf(tree).engine)
         needs = getattr(engine_module(engine), "relayouts", None)
-        wanted |= {(name, tensor) for tensor in needs(graph, einsums[name], tree, engine)} if needs else set()
+        for tensor in needs(graph, einsums[name], tree, engine) if needs else ():
+            user = next(end.einsum for end in leaves(tree) if tensor in (*einsums[end.einsum].inputs, einsums[end.einsum].output))
+            wanted.add((user, tensor))
     if odd := wanted ^ {(turn.einsum, turn.tensor) for turn in mapping.relayouts}:
         name, tensor = min(odd)
         which = "lacks the" if (name, tensor) in wanted else "has a needless"

@@ -1,4 +1,4 @@
-"""lower: the Program of a mapping's product, by the engine that the mapping puts it on."""
+"""lower: the Program of a mapping's tree, by the engine that the mapping puts it on."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from .records.graph import Graph
 from .records.machine import Machine
 from .records.mapping import Mapping, leaf
 from .records.program import Program
+from .rewriting import rewritten
 
 
 def lower(graph: Graph, mapping: Mapping, machine: Machine, einsum: str) -> Program:
-    """The Program that one copy of the engine runs for one instance of ``einsum`` (its full slice, where copies share it).
+    """The Program that one copy of the engine runs for one instance of ``einsum`` (its full slice, where copies share it), and of
+    what is fused with it: such a tree goes by its first Einsum.
 
     Operands lie where the mapping's layouts say.  Raises SpecError for an Einsum that has no tree, whose engine has no
     programs, or that the hardware can't execute.
     """
+    graph = rewritten(graph, mapping.rewrites)
     tree = next((tree for tree in mapping.trees if leaf(tree).einsum == einsum), None)
     work = next((item for item in graph.einsums if item.name == einsum), None)
     if tree is None or work is None:

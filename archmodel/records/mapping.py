@@ -9,9 +9,12 @@ of loops are fused: a branch says whether its bodies run one after another or si
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from .base import SpecError
+from .base import OneOf, SpecError, Within, check_fields
+
+CASCADES = ("one-pass",)
+"""What an attention block can be rewritten to."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,21 @@ class Relayout:
 
 
 @dataclass(frozen=True)
+class Rewrite:
+    """The attention whose scores ``einsum`` computes follows another cascade, with ``tile`` keys at a time.
+
+    one-pass   running maximum, denominator and numerators, rescaled tile by tile, one division at the end (online softmax)
+    """
+
+    einsum: str
+    cascade: Annotated[str, OneOf(CASCADES)]
+    tile: Annotated[int, Within(1, 1 << 20)]
+
+    def __post_init__(self) -> None:
+        check_fields(self, f"rewrite of {self.einsum}")
+
+
+@dataclass(frozen=True)
 class Certificate:
     """What is proved of a mapping: no other of ``space`` mappings has fewer than ``lower_bound`` of ``objective``.
 
@@ -145,7 +163,8 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Mapping:
-    """One tree for each Einsum, sorted by the Einsum's name; fused ones share one, which goes by its first Einsum."""
+    """One tree for each Einsum of the graph as ``rewrites`` leave it, sorted by the Einsum's name; fused ones share one, which goes
+    by its first Einsum."""
 
     graph: str
     machine: str
@@ -153,6 +172,7 @@ class Mapping:
     layouts: tuple[Layout, ...] = ()
     relayouts: tuple[Relayout, ...] = ()
     certificate: Certificate | None = field(default=None, compare=False)
+    rewrites: tuple[Rewrite, ...] = ()
 
 
 def below(node: Node) -> tuple[Node, ...]:

@@ -12,6 +12,7 @@ from archmodel.records.graph import Graph
 from archmodel.records.machine import Machine
 from archmodel.records.mapping import Certificate, Mapping, leaf, leaves
 from archmodel.records.result import Result
+from archmodel.rewriting import rewritten
 
 MOST_BYTES = 1 << 23
 """Of a file of results: DeepSeek-V3 needs 0.7 MB; nested lists take twenty times their text in memory."""
@@ -31,7 +32,7 @@ class Saved:
         if record_hash((self.graph, self.machine, self.mapping)) != self.result.record_hash:
             raise SpecError("its graph, machine and mapping are not those that its result is of; write it again with archmodel run -o")
         if self.mapping is not None:
-            einsums = {einsum.name for einsum in self.graph.einsums}
+            einsums = {einsum.name for einsum in rewritten(self.graph, self.mapping.rewrites).einsums}
             mapped = {end.einsum for tree in self.mapping.trees for end in leaves(tree)}
             rows = {leaf(tree).einsum for tree in self.mapping.trees}
             turned = {turn.einsum for turn in self.mapping.relayouts}
