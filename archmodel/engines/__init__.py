@@ -16,6 +16,7 @@ An engine type is one file (or package) ``archmodel/engines/<type>.py`` beside i
 It may have ``program(graph, einsum, tree, machine, engine, layouts) -> Program``, if it executes programs,
 ``relayouts(graph, einsum, tree, engine) -> tuple[str, ...]``, the tensors whose layout must change for a tree,
 ``derived(machine, engine) -> tuple[Derived, ...]``, what follows from its parameters,
+``units(machine, engine) -> tuple[Unit, ...]``, its parts that work side by side, which the leaves of fused trees name,
 ``remarks(machine, engine) -> tuple[str, ...]``, what is allowed in them and yet slow,
 and may have ``relayout(work, einsum, tensor) -> OpResult``, if it can turn lanes and words of a tensor around, and
 ``relayout_cycles(machine, engine, elements, bits) -> int`` to go with it; and
@@ -25,6 +26,7 @@ and may have ``relayout(work, einsum, tensor) -> OpResult``, if it can turn lane
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -56,6 +58,33 @@ class Derived:
     name: str
     amounts: tuple[tuple[int, str], ...]
     rule: str
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A part of an engine: ``rows`` x ``cols`` lanes, and for each operator the cycles that a lane takes for one point.
+
+    An operator is a map or a reduction (``exp2``, ``max``), or both together where they are one step (``mul+add``).
+    """
+
+    name: str
+    rows: int
+    cols: int
+    rates: tuple[tuple[str, Fraction], ...]
+
+    def point_cycles(self, einsum: Einsum) -> Fraction | None:
+        """Lane cycles of one point of an Einsum, or None if the unit does not have its operators.
+
+        A map and a reduction without a rate together take one after the other; nothing is done by a copy that is reduced.
+        """
+        rates = dict(self.rates)
+        if einsum.reduce == "none":
+            return rates.get(einsum.map)
+        if (both := rates.get(f"{einsum.map}+{einsum.reduce}")) is not None:
+            return both
+        mapped = Fraction(0) if einsum.map == "copy" else rates.get(einsum.map)
+        reduced = rates.get(einsum.reduce)
+        return None if mapped is None or reduced is None else mapped + reduced
 
 
 def engine_module(engine: Engine) -> Any:

@@ -1,0 +1,66 @@
+"""Units: named parts of one engine that work side by side, each at a rate of its own for each operator.
+
+It describes what has no generated hardware here, such as a GPU's streaming multiprocessor or a published accelerator.
+An operator is that of an Einsum: ``exp2``, or ``mul+add`` where a map and its reduction are done as one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Annotated
+
+from ..base import SpecError, Within, check_fields, shown
+
+TYPE = "units"
+Side = Annotated[int, Within(1, 1 << 16)]
+MAX_CYCLES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Params:
+    """What a machine's description says of an engine of units.
+
+    units       their names
+    rows        of each unit's lanes; a sum over them leaves at the bottom
+    cols        of each unit's lanes
+    operations  what a unit does and the cycles of one lane for one point: mma mul+add 4, alu max 1/2
+    """
+
+    units: tuple[str, ...]
+    rows: tuple[Side, ...]
+    cols: tuple[Side, ...]
+    operations: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        check_fields(self, "engine of units")
+        if not self.units or len(set(self.units)) != len(self.units):
+            raise SpecError(f"engine of units: units are {', '.join(self.units) or 'none'}, expected at least one, each once")
+        for name, sides in (("rows", self.rows), ("cols", self.cols)):
+            if len(sides) != len(self.units):
+                raise SpecError(f"engine of units: {len(sides)} {name}, expected one for each of {len(self.units)} units")
+        named = [(unit, operator) for unit, operator, _ in self.rates]
+        if odd := [entry for entry in named if named.count(entry) > 1]:
+            raise SpecError(f"engine of units: operations have {' '.join(odd[0])} twice, expected it once")
+
+    @cached_property
+    def rates(self) -> tuple[tuple[str, str, Fraction], ...]:
+        """(unit, operator, cycles of one lane for one point) of each of ``operations``."""
+        return tuple(map(self._rate, self.operations))
+
+    def _rate(self, line: str) -> tuple[str, str, Fraction]:
+        parts = line.split()
+        if len(parts) != 3 or parts[0] not in self.units or (cycles := _cycles(parts[2])) is None:
+            raise SpecError(f"engine of units: operations: found {shown(line)}, expected a unit ({', '.join(self.units)}), an operator and "
+                            "its cycles, such as 'alu max 1/2'")  # fmt: skip
+        return parts[0], parts[1], cycles
+
+
+def _cycles(text: str) -> Fraction | None:
+    """Cycles up to MAX_CYCLES, or None for other text."""
+    above, _, below = text.partition("/")
+    if not all(part.isascii() and part.isdigit() and len(part) <= 7 for part in (above, below or "1")) or not int(below or "1"):
+        return None
+    cycles = Fraction(int(above), int(below or "1"))
+    return cycles if 0 < cycles <= MAX_CYCLES else None
