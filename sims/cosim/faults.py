@@ -11,7 +11,8 @@ from unittest.mock import patch
 
 import numpy as np
 
-from archmodel.engines.systolic import closed_form, cycle, datapath, floating, timing
+from archmodel import floating
+from archmodel.engines.systolic import closed_form, cycle, datapath, timing
 from archmodel.memory.port import Port
 from archmodel.memory.stalls import Stalls
 from archmodel.records.engines.systolic import BUFFERS, Hardware, decode, instruction

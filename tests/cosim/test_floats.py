@@ -10,7 +10,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from archmodel.engines.systolic import floating
+from archmodel import floating
 from archmodel.records.formats import BF16, E4M3, E5M2, FLOATS, FP32, Format, format_of
 from sims.cosim import floats
 from sims.cosim.arithmetic import specials

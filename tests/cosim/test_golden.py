@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archmodel.engines.systolic import datapath, floating
+from archmodel import floating
+from archmodel.engines.systolic import datapath
 from sims.cosim import jobs
 
 from .configurations import CONFIGURATIONS

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from archmodel import floating
 from archmodel.records.base import SpecError
 from archmodel.records.engines.systolic import BUFFERS, SUM_BITS, Hardware
-
-from . import floating
+from archmodel.requantiser import requantise
 
 Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.int64]
@@ -136,17 +136,3 @@ def _window(bank: Words, name: str, at: int, count: int) -> Words:
 def _wrap(values: Words) -> Words:
     """Two's complement of 32 bits."""
     return ((values + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
-
-
-def requantise(values: Words, bias: Words, multiplier: Words, shift: Words) -> Words:
-    """(value + bias) times multiplier, shifted right, rounded half to even, saturated to int8.
-
-    bias int32, multiplier 0 to 2^31 - 1, shift 0 to 63; the product is exact in 64 bits.
-    """
-    product = (values + bias) * (multiplier & 0x7FFFFFFF)
-    shift = shift & 63
-    quotient = product >> shift
-    rest = product & ((np.int64(1) << shift) - 1)
-    half = np.where(shift > 0, np.int64(1) << np.maximum(shift - 1, 0), 0)
-    up = (shift > 0) & ((rest > half) | ((rest == half) & (quotient & 1 == 1)))
-    return np.clip(quotient + up, -128, 127)

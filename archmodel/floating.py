@@ -1,4 +1,4 @@
-"""Floating point of the engine, on arrays of bit patterns: what one processing element, one adder, one way out does.
+"""Floating point of the engines, on arrays of bit patterns: what one processing element, one adder, one way out does.
 
 Every function is elementwise and rounds once, to nearest even.  Subnormals are numbers like others, zeros have signs (the
 sum of opposite numbers is +0), and a result that is NaN is the one of ``Format.nan``.
@@ -29,6 +29,23 @@ def add(a: Bits, b: Bits) -> Bits:
     """The fp32 sum."""
     with np.errstate(all="ignore"):
         return _patterns(_singles(a) + _singles(b))
+
+
+def converted(values: Bits, result: Format) -> Bits:
+    """fp32 ``values`` in ``result``."""
+    with np.errstate(all="ignore"):
+        return _narrow(_singles(values), result)
+
+
+def reciprocal(values: Bits) -> Bits:
+    """The fp32 nearest to 1 / value."""
+    with np.errstate(all="ignore"):
+        return _patterns(np.float32(1) / _singles(values))
+
+
+def floats(bits: Bits, known: Format) -> Floats:
+    """The values of patterns, exactly; of a NaN, NaN."""
+    return _values(bits, known)
 
 
 def requantise(values: Bits, bias: Bits, scale: Bits, result: Format) -> Bits:
