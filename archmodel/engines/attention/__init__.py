@@ -1,0 +1,1 @@
+"""The attention engine: one-pass softmax over tiles of keys."""
