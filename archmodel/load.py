@@ -5,7 +5,7 @@ Only plain YAML is read: no tags, anchors or aliases, at most 1 MiB, 64 levels a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,10 @@ from archmodel.schema import SECTIONS, build, choice, plain_of
 
 if TYPE_CHECKING:
     from archmodel.cost import Costs, Row
+    from archmodel.records.cascade import Cascade
 
 PRESETS = Path(__file__).parent / "presets"
+CASCADES = Path(__file__).parent / "cascade" / "shipped"
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
 MAX_NODES = 50_000
@@ -74,6 +76,42 @@ def load_record(cls: Any, path: str | Path) -> Any:
         return from_plain(cls, plain)
     except SpecError as error:
         raise SpecError(f"{path}: {error}") from error
+
+
+def list_cascades() -> tuple[str, ...]:
+    """The names of the shipped cascades."""
+    return tuple(sorted(path.stem for path in CASCADES.glob("*.yaml")))
+
+
+def load_cascade(name_or_path: str | Path, extents: Mapping[str, int] | None = None) -> Cascade:
+    """The cascade of a shipped name or a file's path; ``extents`` replace those of its ranks.
+
+    Raises SpecError: one line per finding, ``file:line:column: found ..., expected ...``.
+    """
+    name = str(name_or_path)
+    shipped = name in list_cascades()
+    path = CASCADES / f"{name}.yaml" if shipped else Path(name)
+    if not shipped and path.suffix not in (".yaml", ".yml"):
+        raise SpecError(f"found {name!r}, which is no shipped cascade, expected a YAML file or {choice(name, list_cascades())}")
+    return cascade_from_yaml(_text(path), f"archmodel/cascade/shipped/{path.name}" if shipped else name, path.stem, extents)
+
+
+def cascade_from_yaml(text: str, shown: str = "<cascade>", name: str = "cascade", extents: Mapping[str, int] | None = None) -> Cascade:
+    """The cascade that a text describes; ``shown`` stands for it in errors.  Raises as load_cascade."""
+    from archmodel.cascade.read import build as build_cascade
+
+    findings = Findings()
+    cascade = build_cascade(_parse(text, shown, findings), name, findings, extents or {})
+    findings.stop()
+    assert cascade is not None, "a cascade without findings"
+    return cascade
+
+
+def cascade_to_yaml(cascade: Cascade) -> str:
+    """The cascade as YAML which ``cascade_from_yaml`` reads back as an equal one."""
+    from archmodel.cascade.read import plain_of as plain_cascade
+
+    return _dump(plain_cascade(cascade))
 
 
 def load_costs(path: str | Path) -> Costs:
