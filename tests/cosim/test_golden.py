@@ -19,7 +19,7 @@ def test_the_golden_runs_none_of_the_models_arithmetic(name: str, monkeypatch: p
 
     made = [jobs.random_job(CONFIGURATIONS[name], seed) for seed in range(8)]
     wanted = [jobs.golden(job.tiling, job.operands, job.hardware) for job in made]
-    for function in ("requantise", "_wrap", "_window"):
+    for function in ("requantise", "_wrap", "window"):
         monkeypatch.setattr(datapath, function, fail)
     for method in ("_exec", "_fold", "_requantised"):
         monkeypatch.setattr(datapath.Datapath, method, fail)

@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from archmodel import floating
-from archmodel.records.base import SpecError
+from archmodel.buffers import Bytes, Words, addresses, window
 from archmodel.records.engines.systolic import BUFFERS, SUM_BITS, Hardware
 from archmodel.requantiser import requantise
-
-Bytes = npt.NDArray[np.uint8]
-Words = npt.NDArray[np.int64]
 
 
 class Datapath:
@@ -46,22 +42,12 @@ class Datapath:
     def _load(self, fields: dict[str, int], memory: Bytes) -> None:
         name = BUFFERS[fields["buffer"]]
         bank = self.words[name][self.fill[name]]
-        data = self._unpack(name, memory[self._where(fields, self.hardware.beats(name), memory)])
+        data = self._unpack(name, memory[addresses(fields, self.hardware.beats(name), self.hardware.port_bytes, memory)])
         for row in range(fields["outer"]):
             at = fields["sram"] + row * fields["pitch"]
-            _window(bank, name, at, fields["inner"])[:] = data[row]
+            window(bank, name, at, fields["inner"])[:] = data[row]
         self._turn(self.fill, name, fields["swap"])
         self._turn(self.fill, "Z", fields["turn_z"])
-
-    def _where(self, fields: dict[str, int], beats: int, memory: Bytes) -> npt.NDArray[np.int64]:
-        """Byte addresses [outer, inner, byte of word] of a move."""
-        size = self.hardware.port_bytes
-        rows = fields["base"] + np.arange(fields["outer"], dtype=np.int64) * fields["stride"]
-        words = rows[:, None] + np.arange(fields["inner"], dtype=np.int64) * beats
-        addresses = (words * size)[:, :, None] + np.arange(beats * size)
-        if addresses.size and addresses.max() >= memory.size:
-            raise SpecError(f"program: a move reaches byte {addresses.max()} of a memory of {memory.size} bytes")
-        return addresses
 
     def _unpack(self, name: str, data: Bytes) -> Words:
         bits = {"X": self.hardware.x_bits, "Y": self.hardware.y_bits, "Z": SUM_BITS, "P": SUM_BITS}[name]
@@ -80,9 +66,9 @@ class Datapath:
             busy = depth - (fields["idle"] if outer == fields["outer"] - 1 else 0)
             for inner in range(fields["inner"]):
                 xs, ys, zs = (fields[b] + inner * fields[f"{b}0"] + outer * fields[f"{b}1"] for b in "xyz")
-                stream = _window(x, "X", xs, fields["t"])
-                factors = (stream.T if fields["output"] else stream), _window(y, "Y", ys, depth)
-                target = _window(z, "Z", zs, height)
+                stream = window(x, "X", xs, fields["t"])
+                factors = (stream.T if fields["output"] else stream), window(y, "Y", ys, depth)
+                target = window(z, "Z", zs, height)
                 if self.hardware.is_float:
                     target[:] = floating.add(self._fold(*factors, busy), target * accumulate)
                 else:
@@ -101,7 +87,7 @@ class Datapath:
     def _store(self, fields: dict[str, int], memory: Bytes) -> None:
         pointers = self._stored
         bank = self.words["Z"][pointers["Z"]]
-        rows = [_window(bank, "Z", fields["sram"] + row * fields["pitch"], fields["inner"]) for row in range(fields["outer"])]
+        rows = [window(bank, "Z", fields["sram"] + row * fields["pitch"], fields["inner"]) for row in range(fields["outer"])]
         data = np.stack(rows)
         if fields["requantise"]:
             out = self._requantised(data, fields).astype(f"<u{self.hardware.result.bits // 8}")
@@ -109,7 +95,7 @@ class Datapath:
         else:
             out = data.astype("<u4")
         beats = self.hardware.beats("Q" if fields["requantise"] else "Z")
-        memory[self._where(fields, beats, memory)] = np.ascontiguousarray(out).view(np.uint8)
+        memory[addresses(fields, beats, self.hardware.port_bytes, memory)] = np.ascontiguousarray(out).view(np.uint8)
         self._turn(pointers, "Z", fields["swap"])
 
     def _requantised(self, data: Words, fields: dict[str, int]) -> Words:
@@ -117,20 +103,14 @@ class Datapath:
         bank, cols = self.words["P"][self._stored["P"]], self.hardware.cols
         if fields["broadcast"]:
             count = -(-fields["inner"] // cols)
-            lanes = _window(bank, "P", fields["params"], count).reshape(count * cols, 3)[: fields["inner"]]
+            lanes = window(bank, "P", fields["params"], count).reshape(count * cols, 3)[: fields["inner"]]
             parameters = lanes[None, :, None, :]
         else:
-            parameters = _window(bank, "P", fields["params"], fields["outer"]).reshape(-1, 1, cols, 3)
+            parameters = window(bank, "P", fields["params"], fields["outer"]).reshape(-1, 1, cols, 3)
         bias, factor, shift = (parameters[..., i] for i in range(3))
         if self.hardware.is_float:
             return floating.requantise(data, bias, factor, self.hardware.result)
         return requantise(data, bias, factor, shift)
-
-
-def _window(bank: Words, name: str, at: int, count: int) -> Words:
-    if at + count > len(bank):
-        raise SpecError(f"program: a command reaches word {at + count - 1} of {name}, which has {len(bank)} words a bank")
-    return bank[at : at + count]
 
 
 def _wrap(values: Words) -> Words:
