@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .engines import engine_module
+from .fusion import fused_somewhere
 from .records.graph import Einsum, Graph
 from .records.machine import Machine
 from .records.result import OpResult
@@ -34,7 +35,8 @@ def _identity(graph: Graph, einsum: Einsum, name: str) -> tuple[object, ...]:
 def bound_seconds(graph: Graph, machine: Machine) -> float:
     """The largest of: ideal seconds of each engine for what only it executes, bytes over bandwidth."""
     times: dict[str, float] = {}
-    for einsum in graph.einsums:
+    elsewhere = fused_somewhere(graph, machine)
+    for einsum in (einsum for einsum in graph.einsums if einsum.name not in elsewhere):
         able = [engine for engine in machine.engines if engine_module(engine).supports(graph, einsum, engine) is None]
         if len(able) == 1:
             seconds = engine_module(able[0]).ideal_cycles(einsum, able[0]) / machine.clock_hz(able[0].clock)

@@ -1,24 +1,32 @@
 """Search: a tree for every Einsum of a graph.
 
 Each engine type may have a searcher, a class ``Searcher(machine, engine, costs)`` in ``mapper/<type>.py`` that is called with a
-graph and an Einsum; an engine without one has no choice to make, and gets a leaf.
+graph and an Einsum (of a tree of several, the first); an engine without one has no choice to make, and gets a leaf.  One that
+says where operands lie has ``at``, the first byte that none lies in yet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
+from archmodel.blocks import blocks, odd_ones
 from archmodel.cost import Costs, default_costs
 from archmodel.engines import engine_for, engine_module
+from archmodel.fusion import fusing, refusal_of, rewrite_for
 from archmodel.legality import refuse_overflow
+from archmodel.onepass import one_passes
 from archmodel.records.base import SpecError
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.mapping import Certificate, Compute, Mapping
+from archmodel.rewriting import rewritten
 
 from .found import Found
+from .ways import Fused, keep, weigh
 
 Search = Callable[[Graph, Einsum], Found]
 
@@ -26,19 +34,45 @@ Search = Callable[[Graph, Einsum], Found]
 def search(graph: Graph, machine: Machine, costs: Costs | None = None) -> Mapping:
     """The mapping of every Einsum on the first engine that executes it, each with the fewest cycles, then the least energy.
 
-    The certificate says among how many mappings.  Raises SpecError when weights and KV cache exceed a memory, no engine
-    executes an operator, or no tile of one fits.
+    An attention block is computed in the way that takes least time, then least energy: Einsum by Einsum, or fused where an engine
+    can.  The certificate says among how many mappings, and what became of every way.  Raises SpecError when weights and KV cache
+    exceed a memory, no engine executes an operator, or no tile of one fits.
     """
     refuse_overflow(graph, machine)
+    costs = costs or default_costs()
+
+    def mapped(part: Graph, fused: Fused) -> Mapping:
+        rewrites = tuple(rewrite_for(name, engine) for name, engine in fused.items())
+        return replace(_mapped(rewritten(part, rewrites), fused, machine, costs), rewrites=rewrites)
+
+    ways = [way for block in blocks(graph) for way in weigh(graph, block, machine, costs, mapped)]
+    ways += [way for odd in odd_ones(graph) for way in keep(odd, machine)]
+    found = mapped(graph, {way.choice.block: way.engine for way in ways if way.choice.chosen and way.engine})
+    proof = found.certificate
+    assert proof is not None, "what is mapped has a certificate"
+    space, evaluated = (sum(getattr(way, name) for way in ways if not way.choice.chosen) for name in ("space", "evaluated"))
+    proof = replace(proof, space=proof.space + space, evaluated=proof.evaluated + evaluated, choices=tuple(way.choice for way in ways))
+    return replace(found, certificate=proof)
+
+
+def _mapped(graph: Graph, fused: Fused, machine: Machine, costs: Costs) -> Mapping:
+    """The best mapping of a graph as it is, each one-pass attention on the engine that ``fused`` or else the first that can names."""
+    placed = _placed(graph, fused, machine)
     searchers: dict[str, Search] = {}
-    found = []
+    found, at = [], 0
     for einsum in graph.einsums:
-        engine = engine_for(graph, einsum, machine)
+        engine = placed[einsum.name] if einsum.name in placed else engine_for(graph, einsum, machine)
         if engine is None:
-            raise SpecError(_no_engine(graph, einsum, machine))
+            if einsum.name not in placed:
+                raise SpecError(_no_engine(graph, einsum, machine))
+            continue
         if engine.name not in searchers:
-            searchers[engine.name] = _searcher(machine, engine, costs or default_costs())
-        found.append(searchers[engine.name](graph, einsum))
+            searchers[engine.name] = _searcher(machine, engine, costs)
+        searcher: Any = searchers[engine.name]
+        if hasattr(searcher, "at"):
+            searcher.at = at
+        found.append(searcher(graph, einsum))
+        at = getattr(searcher, "at", at)
     cycles = sum(item.cycles for item in found)
     proof = Certificate("cycles, then energy", cycles, cycles,
                         sum(item.space for item in found), sum(item.evaluated for item in found))  # fmt: skip
@@ -46,6 +80,16 @@ def search(graph: Graph, machine: Machine, costs: Costs | None = None) -> Mappin
         graph.name, machine.name, tuple(item.tree for item in found), tuple(x for item in found for x in item.layouts),
         tuple(x for item in found for x in item.relayouts), proof,
     )  # fmt: skip
+
+
+def _placed(graph: Graph, fused: Fused, machine: Machine) -> dict[str, Engine | None]:
+    """The engine of each one-pass attention by the Einsum that it goes by; None for the other Einsums of such a tree."""
+    found: dict[str, Engine | None] = {}
+    for whole in one_passes(graph):
+        able = (engine for engine in fusing(machine) if refusal_of(graph, whole, engine) is None)
+        if engine := fused.get(whole.name) or next(able, None):
+            found |= {step.name: None for step in whole.steps.values()} | {whole.name: engine}
+    return found
 
 
 def _searcher(machine: Machine, engine: Engine, costs: Costs) -> Search:

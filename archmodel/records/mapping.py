@@ -142,11 +142,34 @@ class Rewrite:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """A way to compute an attention block that was weighed: what it costs with its best mapping, or why it is none.
+
+    block      the Einsum of the scores
+    way        unfused (each Einsum by itself), row-granular (whole rows of scores stay on chip) or one-pass
+    engine     of a fused way
+    cycles     of the machine's first clock for all instances, changes of layout included; None where the way was not priced
+    bytes      at the memory ports
+    energy_pj  what the machine draws anyway included
+    """
+
+    block: str
+    way: str
+    engine: str = ""
+    chosen: bool = False
+    cycles: int | None = None
+    bytes: int | None = None
+    energy_pj: float | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class Certificate:
     """What is proved of a mapping: no other of ``space`` mappings has fewer than ``lower_bound`` of ``objective``.
 
     ``evaluated`` of them were priced exactly; the others' lower bounds exceed the best.  A sum over Einsums.  Ways to share
-    a product among copies that one bound rules out as a whole are not counted.
+    a product among copies that one bound rules out as a whole are not counted.  ``choices`` say between which ways to compute
+    attention it chose, and why.
     """
 
     objective: str
@@ -154,6 +177,7 @@ class Certificate:
     lower_bound: int
     space: int
     evaluated: int
+    choices: tuple[Choice, ...] = ()
 
     @property
     def gap(self) -> float:

@@ -103,6 +103,7 @@ def _plain(graph: Graph, mapping: Mapping, items: list[Mapped]) -> dict[str, Any
 
 
 def _text(graph: Graph, mapping: Mapping, items: list[Mapped], given: argparse.Namespace) -> str:
+    from ..report.choices import choices_text
     from ..report.grid import lines
     from ..report.table import certificate_line
     from ..report.trees import explain, mapping_table, merged
@@ -116,6 +117,8 @@ def _text(graph: Graph, mapping: Mapping, items: list[Mapped], given: argparse.N
         text += f"... {len(distinct) - len(shown)} more that take less; --all shows them\n"
     if given.explain:
         text += "".join("\n" + explain(graph, item, mapping.relayouts) for item in shown)
+    if mapping.certificate is not None and mapping.certificate.choices and not given.product:
+        text += "\n" + choices_text(mapping.certificate.choices)
     pairs = [("mapping", certificate_line(mapping)), ("others", f"{others} elementwise operators, streamed without a choice"),
              ("layouts", f"{len(mapping.relayouts)} changes of layout")]  # fmt: skip
     return text + "\n" + lines(pairs)

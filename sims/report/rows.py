@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from archmodel.records.base import to_plain
 from archmodel.records.figure import Figure, scaled, weakest
 from archmodel.records.mapping import Certificate, Mapping
 from archmodel.records.result import OpResult, Result
@@ -112,7 +113,7 @@ def certificate(proof: Certificate | None) -> dict[str, Any] | None:
     if proof is None:
         return None
     return {"objective": proof.objective, "value": proof.value, "lower_bound": proof.lower_bound, "gap": proof.gap,
-            "space": proof.space, "evaluated": proof.evaluated}  # fmt: skip
+            "space": proof.space, "evaluated": proof.evaluated, "choices": to_plain(proof.choices)}  # fmt: skip
 
 
 def op_row(op: OpResult) -> dict[str, Any]:

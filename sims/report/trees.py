@@ -9,7 +9,7 @@ from typing import Any
 from archmodel.engines.systolic.tree import COPIES, from_tree, rank_names
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Machine
-from archmodel.records.mapping import Compute, Loop, Mapping, Node, Relayout, Storage, leaf, nodes
+from archmodel.records.mapping import Compute, Loop, Mapping, Node, Relayout, Storage, leaf, leaves, nodes
 from archmodel.records.result import Result
 
 from . import units
@@ -34,13 +34,13 @@ class Mapped:
 
 
 def products(graph: Graph, mapping: Mapping, machine: Machine, result: Result) -> list[Mapped]:
-    """Every matrix product that a tree of loops maps, the most cycles first."""
+    """Every matrix product that a tree of loops by itself maps, the most cycles first."""
     einsums = {einsum.name: einsum for einsum in graph.einsums}
     rows = {op.name: op for op in result.ops}
     found = []
     for tree in mapping.trees:
         end = leaf(tree)
-        if isinstance(tree, Compute):
+        if isinstance(tree, Compute) or len(leaves(tree)) > 1:
             continue
         einsum, engine = einsums[end.einsum], machine.engine(end.engine)
         gemm, placed = graph.gemm(einsum), from_tree(graph, einsum, tree, engine)

@@ -1,0 +1,89 @@
+"""Ways to compute an attention block: each one mapped as well as it can be, priced as a whole, and the best one chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from archmodel.blocks import Block, Odd
+from archmodel.cost import Costs
+from archmodel.evaluation import evaluate
+from archmodel.fusion import alone, fusing, refusal
+from archmodel.records.base import SpecError
+from archmodel.records.graph import Graph
+from archmodel.records.machine import Engine, Machine
+from archmodel.records.mapping import Choice, Mapping
+
+Fused = dict[str, Engine]
+"""Blocks that become one tree, by name, and the engine of each."""
+Map = Callable[[Graph, Fused], Mapping]
+"""The best mapping of a graph that fuses these blocks and no other."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """``engine`` is that of a fused way which is possible; ``order`` is seconds, then picojoules, of what was priced; ``space`` and
+    ``evaluated`` count its mappings."""
+
+    choice: Choice
+    engine: Engine | None = None
+    order: tuple[float, float] | None = None
+    space: int = 0
+    evaluated: int = 0
+
+
+def weigh(graph: Graph, block: Block, machine: Machine, costs: Costs, mapped: Map) -> tuple[Way, ...]:
+    """All ways of one block; the chosen one is the fastest, then that of least energy.  A way without a rival is not priced."""
+    small = alone(graph, block)
+    ways = [Way(Choice(block.name, "unfused"))]
+    for engine in fusing(machine):
+        why = refusal(graph, block, engine)
+        ways.append(Way(Choice(block.name, "one-pass", engine.name, why=why or ""), None if why else engine))
+    if any(way.engine for way in ways):
+        ways = [way if way.choice.why else _priced(small, way, machine, costs, mapped) for way in ways]
+    return tuple(_decided([*ways, *_missing(block.name, machine)]))
+
+
+def keep(odd: Odd, machine: Machine) -> tuple[Way, ...]:
+    """The ways of a softmax that no cascade replaces."""
+    engines = [engine.name for engine in fusing(machine)] or [""]
+    others = [Way(Choice(odd.name, "one-pass", name, why=odd.why)) for name in engines]
+    return (Way(Choice(odd.name, "unfused", chosen=True)), *others, *_missing(odd.name, machine)[:1])
+
+
+def _missing(block: str, machine: Machine) -> list[Way]:
+    """Ways that no engine of the machine has."""
+    names = ", ".join(engine.name for engine in machine.engines)
+    found = [Way(Choice(block, "row-granular", why=f"none of {names} keeps a row of scores between its products and its softmax"))]
+    if not fusing(machine):
+        found.append(Way(Choice(block, "one-pass", why=f"none of {names} executes it")))
+    return found
+
+
+def _priced(graph: Graph, way: Way, machine: Machine, costs: Costs, mapped: Map) -> Way:
+    try:
+        mapping = mapped(graph, {way.choice.block: way.engine} if way.engine else {})
+        result = evaluate(graph, mapping, machine, costs=costs)
+    except SpecError as error:
+        return replace(way, choice=replace(way.choice, why=str(error)), engine=None)
+    ports = {engine.port for engine in machine.engines}
+    moved = sum(size for op in result.ops for memory, size in op.bytes if memory in ports)
+    energy, proof = result.energy, mapping.certificate
+    assert proof is not None, "the mapper proves what it finds"
+    choice = replace(way.choice, cycles=result.cycles, bytes=moved, energy_pj=None if energy is None else energy.value)
+    return replace(way, choice=choice, order=(result.seconds, 0.0 if energy is None else energy.value), space=proof.space,
+                   evaluated=proof.evaluated)  # fmt: skip
+
+
+def _decided(ways: list[Way]) -> list[Way]:
+    """The ways with the best one chosen, and what the others lack; the first one where none is priced."""
+    able = [way for way in ways if way.order is not None]
+    best = min(able, key=lambda way: way.order or (), default=ways[0])
+    found = []
+    for way in ways:
+        choice = replace(way.choice, chosen=way is best)
+        if way.order and best.order and way is not best:
+            slower = way.order[0] / best.order[0] - 1.0
+            choice = replace(choice, why=f"{slower:.1%} slower" if slower > 0 else "as fast, and takes more energy")
+        found.append(replace(way, choice=choice))
+    return found
