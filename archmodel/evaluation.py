@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import __version__
+from . import __version__, looptree
 from .bound import bound_row, bound_seconds
 from .cost import Costs, default_costs
 from .engines import Work, engine_module
@@ -35,7 +35,7 @@ def evaluate(graph: Graph, mapping: Mapping | None, machine: Machine, fidelity: 
         raise SpecError(f"fidelity {fidelity!r}: expected bound, analytic or cycle (rtl is that of sims.cosim)")
     refuse_overflow(graph, machine)
     costs = costs or default_costs()
-    static = machine_static(machine, costs)
+    static = () if machine.convention == "published" else machine_static(machine, costs)
     ops: tuple[OpResult, ...] = (bound_row(graph, machine),)
     if fidelity != "bound":
         after = rewritten(graph, mapping.rewrites) if mapping else graph
@@ -63,9 +63,9 @@ def _rows(graph: Graph, mapping: Mapping | None, machine: Machine, fidelity: str
     for engine in map(machine.engine, dict.fromkeys(leaf(tree).engine for tree in trees.values())):
         mine = {name: tree for name, tree in trees.items() if leaf(tree).engine == engine.name}
         for tree in mine.values():
-            _check_tree(graph, tree, engine)
+            _check_tree(graph, tree, machine, engine)
         work = Work(graph, tuple(einsums[name] for name in mine), trees, machine, engine, fidelity, costs)
-        rows |= engine_module(engine).evaluate(work)
+        rows |= looptree.evaluate(work) if machine.convention == "published" else engine_module(engine).evaluate(work)
     _check_relayouts(graph, mapping, machine, einsums, trees)
     turned = []
     for turn in mapping.relayouts:
@@ -91,12 +91,13 @@ def _trees(graph: Graph, mapping: Mapping) -> dict[str, Node]:
     return {name: first[name] for name in names if name in first}
 
 
-def _check_tree(graph: Graph, tree: Node, engine: Engine) -> None:
-    """Raises SpecError for a tree that its engine can't execute."""
+def _check_tree(graph: Graph, tree: Node, machine: Machine, engine: Engine) -> None:
+    """Raises SpecError for a tree that its engine can't execute; convention published has rules of its own for them."""
+    fuses = machine.convention == "published" or getattr(engine_module(engine), "FUSES", False)
     module, names = engine_module(engine), dict.fromkeys(end.einsum for end in leaves(tree))
     if odd := [end for end in leaves(tree) if end.engine != engine.name]:
         raise SpecError(f"mapping of {odd[0].einsum}: a leaf on {odd[0].engine} in a tree on {engine.name}, expected one engine a tree")
-    if len(names) > 1 and not getattr(module, "FUSES", False):
+    if len(names) > 1 and not fuses:
         raise SpecError(f"mapping of {leaf(tree).einsum}: {engine.name} takes one Einsum a tree, found {len(names)}")
     for einsum in graph.einsums:
         if einsum.name in names and (why := module.supports(graph, einsum, engine)):

@@ -43,10 +43,10 @@ _GIB = 1 << 30
 UNITS = {"pj": "picojoules", "pj/mm": "picojoules a millimetre", "um2": "square micrometres", "w/um2": "watts a square micrometre",
          "w/bit": "watts a bit", "w/gib": "watts a GiB", "ratio": "a ratio"}  # fmt: skip
 WIDE = ("mac", "int_add", "int_mul", "fp_add", "fp_mul", "bf16_add", "bf16_mul", "exp", "div", "requantise", "pe", "vector_lane",
-        "requantizer")  # fmt: skip
+        "requantizer", "max")  # fmt: skip
 """Operators, whose cost depends on their width otherwise than in proportion."""
 ACTIONS = {
-    "pj": (*WIDE[:10], "register_write", "sram_read", "sram_write", "dram_read", "dram_write"),
+    "pj": (*WIDE[:10], "max", "register_write", "sram_read", "sram_write", "dram_read", "dram_write"),
     "pj/mm": ("wire",), "um2": (*WIDE[1:7], *WIDE[10:], "register", "sram", "sram_cell", "control"),
     "w/um2": ("leakage",), "w/bit": ("sram",), "w/gib": ("dram_background",), "ratio": ("placement",),
 }  # fmt: skip
@@ -72,7 +72,7 @@ class Costs:
     def energy_pj(self, action: str, bits: int, node_nm: int, *, by: int | None = None, size_bytes: int | None = None,
                   technology: str | None = None) -> Figure:  # fmt: skip
         """Picojoules of one action on ``bits`` bits at a node.  Raises SpecError for an action without a row."""
-        name = _ALIASES.get(action, action)
+        name = action if self.has(action, "pj") else _ALIASES.get(action, action)
         if name in ("mac", "requantise") and not self.has(name, "pj"):
             return self._composed(name, bits, node_nm, by)
         if name == "wire":

@@ -65,12 +65,14 @@ class Unit:
     """A part of an engine: ``rows`` x ``cols`` lanes, and for each operator the cycles that a lane takes for one point.
 
     An operator is a map or a reduction (``exp2``, ``max``), or both together where they are one step (``mul+add``).
+    ``actions`` says what an operator costs, as (operator, action of the cost table, how often), where that isn't its own name.
     """
 
     name: str
     rows: int
     cols: int
     rates: tuple[tuple[str, Fraction], ...]
+    actions: tuple[tuple[str, str, int], ...] = ()
 
     def point_cycles(self, einsum: Einsum) -> Fraction | None:
         """Lane cycles of one point of an Einsum, or None if the unit does not have its operators.
@@ -85,6 +87,13 @@ class Unit:
         mapped = Fraction(0) if einsum.map == "copy" else rates.get(einsum.map)
         reduced = rates.get(einsum.reduce)
         return None if mapped is None or reduced is None else mapped + reduced
+
+    def point_actions(self, einsum: Einsum) -> tuple[tuple[str, int], ...]:
+        """(action of the cost table, how often) for one point of an Einsum."""
+        both = f"{einsum.map}+{einsum.reduce}"
+        steps = [both] if both in dict(self.rates) else [step for step in (einsum.map, einsum.reduce) if step not in ("copy", "none")]
+        said = {step: tuple((action, times) for mine, action, times in self.actions if mine == step) for step in steps}
+        return tuple(pair for step in steps for pair in said[step] or (("mac" if step == "mul+add" else step, 1),))
 
 
 def engine_module(engine: Engine) -> Any:

@@ -28,7 +28,8 @@ def units(machine: Machine, engine: Engine) -> tuple[Unit, ...]:
 
 def _units(engine: Engine) -> tuple[Unit, ...]:
     has = engine.params
-    return tuple(Unit(name, rows, cols, tuple((operator, cycles) for unit, operator, cycles in has.rates if unit == name))
+    return tuple(Unit(name, rows, cols, tuple((operator, cycles) for unit, operator, cycles in has.rates if unit == name),
+                      tuple((operator, action, times) for unit, operator, action, times in has.costs if unit == name))
                  for name, rows, cols in zip(has.units, has.rows, has.cols, strict=True))  # fmt: skip
 
 

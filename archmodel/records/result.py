@@ -24,6 +24,7 @@ class OpResult:
     causes      (cause, cycles) pairs that sum to ``cycles``
     energy_by   (cause, pJ) pairs that sum to the energy; none where it isn't priced
     port_cycles  cycles in which data move at the memory port, whether or not the engine computes beside; 0 where an engine doesn't say
+    busy        (unit, Einsum, cycles) of a fused tree: what each unit of the engine computes, and for how long
     """
 
     name: str
@@ -40,6 +41,7 @@ class OpResult:
     energy_by: tuple[tuple[str, Figure], ...]
     repeat: int = 1
     port_cycles: int = 0
+    busy: tuple[tuple[str, str, int], ...] = ()
 
     def __post_init__(self) -> None:
         what = f"operator {self.name}"

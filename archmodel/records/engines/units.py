@@ -26,12 +26,14 @@ class Params:
     rows        of each unit's lanes; a sum over them leaves at the bottom
     cols        of each unit's lanes
     operations  what a unit does and the cycles of one lane for one point: mma mul+add 4, alu max 1/2
+    actions     what an operation costs, where that isn't an action of its own name: alu exp2 mul 3
     """
 
     units: tuple[str, ...]
     rows: tuple[Side, ...]
     cols: tuple[Side, ...]
     operations: tuple[str, ...]
+    actions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_fields(self, "engine of units")
@@ -43,6 +45,7 @@ class Params:
         named = [(unit, operator) for unit, operator, _ in self.rates]
         if odd := [entry for entry in named if named.count(entry) > 1]:
             raise SpecError(f"engine of units: operations have {' '.join(odd[0])} twice, expected it once")
+        self.costs  # noqa: B018 - refuses what it can't read
 
     @cached_property
     def rates(self) -> tuple[tuple[str, str, Fraction], ...]:
@@ -55,6 +58,19 @@ class Params:
             raise SpecError(f"engine of units: operations: found {shown(line)}, expected a unit ({', '.join(self.units)}), an operator and "
                             "its cycles, such as 'alu max 1/2'")  # fmt: skip
         return parts[0], parts[1], cycles
+
+    @cached_property
+    def costs(self) -> tuple[tuple[str, str, str, int], ...]:
+        """(unit, operator, action, how often) of each of ``actions``.  Raises SpecError for a line that is none."""
+        rated = {(unit, operator) for unit, operator, _ in self.rates}
+        found = []
+        for line in self.actions:
+            parts = line.split()
+            if len(parts) != 4 or (parts[0], parts[1]) not in rated or (times := _cycles(parts[3])) is None or times.denominator > 1:
+                raise SpecError(f"engine of units: actions: found {shown(line)}, expected a unit and an operator of operations, an action "
+                                "of the cost table and how often, such as 'alu exp2 mul 3'")  # fmt: skip
+            found.append((parts[0], parts[1], parts[2], int(times)))
+        return tuple(found)
 
 
 def _cycles(text: str) -> Fraction | None:
