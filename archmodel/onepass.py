@@ -8,7 +8,7 @@ from math import prod
 from .masks import count
 from .records.graph import Einsum, Graph
 from .records.mask import Mask
-from .rewriting import ONE_PASS
+from .rewriting import Step, steps_of
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,8 @@ class OnePass:
 
 def one_passes(graph: Graph) -> tuple[OnePass, ...]:
     """All one-pass attentions of a graph, in its order."""
+    if not any((einsum.map, einsum.reduce) == ("max", "none") for einsum in graph.einsums):
+        return ()  # nothing has a running maximum
     writers: dict[str, list[Einsum]] = {}
     for einsum in graph.einsums:
         writers.setdefault(einsum.output, []).append(einsum)
@@ -85,21 +87,28 @@ def one_pass_of(graph: Graph, einsum: Einsum) -> OnePass | None:
 
 def _unify(end: Einsum, writers: dict[str, list[Einsum]]) -> dict[str, Einsum] | None:
     """The Einsum of every step of the cascade that ``end`` ends, or None where one is missing or different."""
-    bound = {"AV": end.output}
-    steps: dict[str, Einsum] = {}
-    for step in reversed(ONE_PASS):
-        made = [end] if step.output == "AV" else writers.get(bound[step.output], [])
-        operator, _, reduce = step.operators.partition(" ")
-        if len(made) != 1 or (made[0].map, made[0].reduce) != (operator, reduce or "none"):
-            return None
-        inputs = tuple(dict.fromkeys(made[0].inputs))
-        if len(inputs) != len(step.inputs):
-            return None
-        for name, tensor in zip(step.inputs, inputs, strict=True):
-            if bound.setdefault(name, tensor) != tensor:
-                return None
-        steps[step.output] = made[0]
-    return {step.output: steps[step.output] for step in ONE_PASS}
+    steps = steps_of("one-pass")
+    found = _matched(steps[::-1], {steps[-1].output: end.output}, writers)
+    return {step.output: found[step.output] for step in steps} if found else None
+
+
+def _matched(steps: tuple[Step, ...], bound: dict[str, str], writers: dict[str, list[Einsum]]) -> dict[str, Einsum] | None:
+    """Einsums for ``steps``, last one first; ``bound`` are the tensors of names met so far.  Operands of a sum may stand either way."""
+    if not steps:
+        return {}
+    step, made = steps[0], writers.get(bound.get(steps[0].output, ""), [])
+    if len(made) != 1 or (made[0].map, made[0].reduce) != (step.map, step.reduce):
+        return None
+    inputs = tuple(dict.fromkeys(made[0].inputs))
+    if len(inputs) != len(step.inputs):
+        return None
+    for order in (inputs, inputs[::-1]) if step.map in ("add", "max", "mul") and step.reduce == "none" else (inputs,):
+        more = dict(zip(step.inputs, order, strict=True))
+        if all(bound.get(name, tensor) == tensor for name, tensor in more.items()):
+            rest = _matched(steps[1:], bound | more, writers)
+            if rest is not None:
+                return rest | {step.output: made[0]}
+    return None
 
 
 def _roles(graph: Graph, steps: dict[str, Einsum]) -> OnePass | None:

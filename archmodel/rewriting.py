@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
+from math import prod
 from typing import TypeVar
 
 from .blocks import Block, blocks, odd_ones
@@ -17,32 +19,33 @@ STATE_BITS = 32
 
 @dataclass(frozen=True)
 class Step:
-    """One Einsum of a cascade, over batch, queries and ``over``; ``last`` reads only the last tile's values."""
+    """One line of a cascade, over batch, queries and ``over``; ``ranks`` are those of its result, ``ends`` those with one place."""
 
     output: str
-    operators: str
+    map: str
+    reduce: str
     inputs: tuple[str, ...]
-    over: str
-    last: bool = False
+    over: tuple[str, ...]
+    ranks: tuple[str, ...]
+    ends: tuple[str, ...]
 
 
-# FuseMax (arXiv 2406.10491), Cascade 5: m1 counts tiles of m0 keys, e and f are elements of a key and of a value.  A tensor that
-# is read before it is written is the running one of the tile before.
-ONE_PASS = (
-    Step("BQK", "mul add", ("Q", "K"), "m1 m0 e"),
-    Step("LM", "copy max", ("BQK",), "m1 m0"),
-    Step("RM", "max", ("RM", "LM"), "m1"),
-    Step("SLN", "exp", ("BQK", "RM"), "m1 m0"),
-    Step("SLD", "copy add", ("SLN",), "m1 m0"),
-    Step("SLNV", "mul add", ("SLN", "V"), "m1 m0 f"),
-    Step("PRM", "exp", ("RM",), "m1"),
-    Step("SPD", "mul", ("RD", "PRM"), "m1"),
-    Step("RD", "add", ("SPD", "SLD"), "m1"),
-    Step("SPNV", "mul", ("RNV", "PRM"), "m1 f"),
-    Step("RNV", "add", ("SPNV", "SLNV"), "m1 f"),
-    Step("AV", "div", ("RNV", "RD"), "m1 f", last=True),
-)
-STEPS = {"one-pass": ONE_PASS}
+@cache
+def steps_of(name: str) -> tuple[Step, ...]:
+    """The lines of a shipped cascade of attention: of queries Q[e,p], keys K[e,m] and values V[f,m], where m may be m1 and m0."""
+    from .load import load_cascade
+
+    cascade = load_cascade(name)
+    found = []
+    for line in cascade.equations:
+        ends = tuple(rank for term in line.inputs for rank, index in zip(cascade.axes[term.tensor], term.indices, strict=True)
+                     if not index.runs and rank not in line.ranks)  # fmt: skip
+        inputs = tuple(dict.fromkeys(term.tensor for term in line.inputs))
+        product = line.map != "mul" or {*line.inputs[0].runs} != {*line.inputs[1].runs}
+        found.append(Step(line.output.tensor, line.map if product or line.reduce == "none" else "muladd", line.reduce, inputs,
+                          tuple(rank for rank in (*line.ranks, *dict.fromkeys(ends)) if rank != "p"),
+                          tuple(rank for rank in cascade.axes[line.output.tensor] if rank != "p"), tuple(dict.fromkeys(ends))))  # fmt: skip
+    return tuple(found)
 
 
 def rewritten(graph: Graph, rewrites: tuple[Rewrite, ...]) -> Graph:
@@ -76,63 +79,55 @@ def _no_block(graph: Graph, rewrite: Rewrite, have: tuple[str, ...]) -> str:
     return f"rewrite of {rewrite.einsum}: {why}; expected {expected}"
 
 
-def member(block: str, tensor: str) -> str:
-    """The name of the Einsum of a rewritten block that computes ``tensor``; the scores keep the block's own."""
-    return block if tensor == "BQK" else f"{block}.{tensor.lower()}"
-
-
 def cascade(graph: Graph, block: Block, rewrite: Rewrite) -> list[tuple[Einsum, tuple[Tensor, ...]]]:
-    """Each Einsum of a block's new cascade, in its order, with the tensors that it brings.
+    """Each Einsum of a block's new cascade, in its order, with the tensors that it brings; the first keeps the name of the scores.
 
-    K and V appear as views whose keys are split; a last tile that is not full is padded in ``ranks`` and left out of ``points``.
+    Where the cascade splits the keys, K and V appear as views whose keys are split too; a last tile that is not full is padded in
+    ``ranks`` and left out of ``points``.
     """
-    steps = STEPS[rewrite.cascade]
+    steps = steps_of(rewrite.cascade)
+    split = any("m0" in step.over for step in steps)
+    if split and not rewrite.tile:
+        raise SpecError(f"rewrite of {rewrite.einsum}: {rewrite.cascade} takes tiles of keys, expected how many keys a tile has")
     ranks = split_ranks(block, rewrite.tile)
-    names = {"Q": block.query, "K": f"{block.key}.tiles", "V": f"{block.value}.tiles", "AV": block.values.output}
-    names = {step.output: f"{block.name}.{step.output}" for step in steps} | names
-    around = (*block.batch, *block.queries)
-    over = {step.output: tuple(ranks[rank][0] for rank in step.over.split() if not _reduced(step, rank)) for step in steps}
-    views = {names[part]: _view(graph.tensor[tensor], names[part], block.key_rank, (ranks["m1"][0], ranks["m0"][0]))
-             for part, tensor in (("K", block.key), ("V", block.value))}  # fmt: skip
-    found = []
+    names = {step.output: f"{block.name}.{step.output}" for step in steps}
+    names |= {"Q": block.query, "K": block.key, "V": block.value, "AV": block.values.output}
+    views: dict[str, Tensor] = {}
+    for part in ("K", "V") if split else ():
+        tensor, names[part] = graph.tensor[names[part]], f"{names[part]}.tiles"
+        views[part] = _view(tensor, names[part], block.key_rank, (ranks["m1"][0], ranks["m0"][0]))
+    around, found = (*block.batch, *block.queries), []
     for step in steps:
-        made = [views[names[part]] for part in step.inputs if names[part] in views]
+        made = [views[part] for part in step.inputs if part in views]
         if step.output != "AV":
-            made.append(Tensor(names[step.output], "activation", (*around, *over[step.output]), STATE_BITS))
-        found.append((_einsum(block, step, names, ranks), tuple(made)))
+            own = (ranks[rank][0] for rank in step.ranks)
+            made.append(Tensor(names[step.output], "activation", (*around, *own), STATE_BITS))
+        found.append((_einsum(block, step, names, ranks, first=step is steps[0]), tuple(made)))
     return found
 
 
 def split_ranks(block: Block, tile: int) -> dict[str, tuple[str, int]]:
-    """(name, extent) in the graph of what a cascade calls m1, m0, e and f."""
+    """(name, extent) in the graph of what a cascade calls m, or m1 and m0, e and f."""
     key = block.key_rank
-    return {"m1": (f"{key}1", -(-block.keys // tile)), "m0": (f"{key}0", tile),
-            "e": (block.width, block.e), "f": (block.value_width, block.f)}  # fmt: skip
+    tiles = {"m1": (f"{key}1", -(-block.keys // tile)), "m0": (f"{key}0", tile)} if tile else {}
+    return {"m": (key, block.keys), "e": (block.width, block.e), "f": (block.value_width, block.f)} | tiles
 
 
-def _reduced(step: Step, rank: str) -> bool:
-    """Whether a step's result lacks a rank that it runs over."""
-    return rank == "e" or (rank == "m0" and " " in step.operators and step.output != "BQK")
-
-
-def _einsum(block: Block, step: Step, names: dict[str, str], ranks: dict[str, tuple[str, int]]) -> Einsum:
-    over = step.over.split()
+def _einsum(block: Block, step: Step, names: dict[str, str], ranks: dict[str, tuple[str, int]], first: bool) -> Einsum:
     around = [(rank, block.size(rank)) for rank in (*block.batch, *block.queries)]
-    extents = tuple(sorted(around + [ranks[rank] for rank in over]))
-    points = None
-    if "m0" in over:
-        points = block.div.work * (ranks[over[-1]][1] if over[-1] != "m0" else 1)
-    elif step.last:
-        points = block.size(*(rank for rank, _ in around)) * block.f
-    volume = 1
-    for _, extent in extents:
-        volume *= extent
-    masked = block.scores.mask if "m0" in over else None
-    operator, _, reduce = step.operators.partition(" ")
+    extents = tuple(sorted(around + [(ranks[rank][0], 1 if rank in step.ends else ranks[rank][1]) for rank in step.over]))
+    keys = tuple(rank for rank in ("m", "m1", "m0") if rank in step.over)
+    points, masked = None, None
+    if keys in (("m",), ("m1", "m0")):
+        points, masked = block.div.work * prod(ranks[rank][1] for rank in step.over if rank not in keys), block.scores.mask
+    if points == prod(extent for _, extent in extents):
+        points = None
+    group = block.scores.group if (step.map, step.reduce) == ("mul", "add") else block.exp.group
+    name = block.name if first else f"{block.name}.{step.output.lower()}"
     return Einsum(
-        member(block.name, step.output), block.scores.group, names[step.output], tuple(names[name] for name in step.inputs), extents,
-        operator, reduce or "none", None if points == volume else points, block.scores.repeat, masked,
-        (block.position_rank, f"{ranks['m1'][0]}.{ranks['m0'][0]}") if masked else (),
+        name, group, names[step.output], tuple(names[name] for name in step.inputs),
+        extents, step.map, step.reduce, points, block.scores.repeat, masked,
+        (block.position_rank, ".".join(ranks[rank][0] for rank in keys)) if masked else (),
     )  # fmt: skip
 
 

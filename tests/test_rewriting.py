@@ -11,7 +11,7 @@ from archmodel.onepass import one_passes
 from archmodel.records.base import SpecError, from_plain, to_plain
 from archmodel.records.graph import Graph
 from archmodel.records.mapping import Rewrite
-from archmodel.rewriting import ONE_PASS, cascade, rewritten
+from archmodel.rewriting import cascade, rewritten, steps_of
 from archmodel.workload.zoo import zoo_model
 
 from .workload.helpers import decoders
@@ -33,7 +33,7 @@ def test_every_softmax_over_keys_is_found_and_rewritten(name: str) -> None:
         assert not odd_ones(graph)
         after = rewritten(graph, tuple(Rewrite(block.name, "one-pass", 16) for block in found))
         assert _macs(after) == _macs(graph)
-        assert len(after.einsums) == len(graph.einsums) + len(found) * (len(ONE_PASS) - 6)
+        assert len(after.einsums) == len(graph.einsums) + len(found) * (len(steps_of("one-pass")) - 6)
         gone = {einsum.output for block in found for einsum in block.einsums[:-1]}
         assert not gone & after.tensor.keys()
         assert from_plain(Graph, to_plain(after)) == after
@@ -51,7 +51,7 @@ def test_the_last_tile_of_keys_is_padded_in_ranks_and_not_in_points() -> None:
     graph = zoo_model("llama-3.1-8b").prefill(100)
     (block,) = blocks(graph)
     steps = {step.output: einsum for step, (einsum, _) in
-             zip(ONE_PASS, cascade(graph, block, Rewrite(block.name, "one-pass", 16)), strict=True)}  # fmt: skip
+             zip(steps_of("one-pass"), cascade(graph, block, Rewrite(block.name, "one-pass", 16)), strict=True)}  # fmt: skip
     assert dict(steps["BQK"].ranks)["p1"] == 7 and dict(steps["BQK"].ranks)["p0"] == 16
     assert steps["BQK"].work == block.scores.work and steps["SLNV"].work == block.values.work
     assert steps["SLN"].work == steps["LM"].work == block.exp.work
@@ -81,8 +81,29 @@ def test_a_block_is_rewritten_once() -> None:
 
 
 def test_a_cascade_that_nobody_knows() -> None:
-    with pytest.raises(SpecError, match=r"^rewrite of attn\.qk: cascade is two-pass, expected one-pass$"):
-        Rewrite("attn.qk", "two-pass", 16)
+    with pytest.raises(SpecError, match=r"^rewrite of attn\.qk: cascade is four-pass, "
+                                         r"expected one of three-pass, deferred-division, two-pass, one-pass$"):
+        Rewrite("attn.qk", "four-pass", 16)
+
+
+def test_tiles_of_no_keys() -> None:
+    text = r"^rewrite of attn\.qk: two-pass takes tiles of keys, expected how many keys a tile has$"
+    with pytest.raises(SpecError, match=text):
+        rewritten(zoo_model("llama-3.1-8b").prefill(20), (Rewrite("attn.qk", "two-pass"),))
+
+
+DIVISIONS = {"three-pass": 210, "two-pass": 210, "deferred-division": 20 * 128, "one-pass": 20 * 128}
+
+
+@pytest.mark.parametrize(("name", "divisions"), DIVISIONS.items())
+def test_every_cascade_multiplies_as_much_and_divides_as_it_says(name: str, divisions: int) -> None:
+    graph = zoo_model("llama-3.1-8b").prefill(20)
+    after = rewritten(graph, (Rewrite("attn.qk", name, 8),))
+    assert _macs(after) == _macs(graph)
+    own = [einsum for einsum in after.einsums if einsum.name.startswith("attn.qk")]
+    assert sum(einsum.work for einsum in own if einsum.map == "div") == 32 * divisions
+    assert len(one_passes(after)) == (name == "one-pass")
+    assert {"attn.heads", "attn.q.scaled"} <= after.tensor.keys()
 
 
 @pytest.mark.parametrize("tokens", [1, 15, 16, 17, 100])

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar
 
 from .base import OneOf, SpecError, Within, check_fields
 
-CASCADES = ("one-pass",)
+CASCADES = ("three-pass", "deferred-division", "two-pass", "one-pass")
 """What an attention block can be rewritten to."""
 
 
@@ -128,14 +128,12 @@ class Relayout:
 
 @dataclass(frozen=True)
 class Rewrite:
-    """The attention whose scores ``einsum`` computes follows another cascade, with ``tile`` keys at a time.
-
-    one-pass   running maximum, denominator and numerators, rescaled tile by tile, one division at the end (online softmax)
-    """
+    """The attention whose scores ``einsum`` computes follows another of the shipped cascades; one that splits the keys takes ``tile``
+    of them at a time."""
 
     einsum: str
     cascade: Annotated[str, OneOf(CASCADES)]
-    tile: Annotated[int, Within(1, 1 << 20)]
+    tile: Annotated[int, Within(0, 1 << 20)] = 0
 
     def __post_init__(self) -> None:
         check_fields(self, f"rewrite of {self.einsum}")

@@ -16,7 +16,7 @@ from archmodel.records.base import SpecError, from_plain, to_plain
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Machine
 from archmodel.records.mapping import Mapping, leaf, leaves
-from archmodel.rewriting import ONE_PASS
+from archmodel.rewriting import steps_of
 from archmodel.workload.operators import Bits
 
 RECORDS = '''
@@ -113,7 +113,7 @@ def test_a_faster_engine_takes_the_whole_block(folder: Path) -> None:
     (rewrite,) = mapping.rewrites
     assert (rewrite.einsum, rewrite.cascade, rewrite.tile) == ("attn.qk", "one-pass", 16)
     (tree,) = (tree for tree in mapping.trees if leaf(tree).engine == "flash")
-    assert len(leaves(tree)) == len(ONE_PASS) and leaf(tree).einsum == "attn.qk"
+    assert len(leaves(tree)) == len(steps_of("one-pass")) and leaf(tree).einsum == "attn.qk"
     ways = _ways(mapping)
     assert ways["one-pass"] == (True, "") and not ways["unfused"][0] and ways["unfused"][1].endswith("% slower")
     assert ways["row-granular"] == (False, "none of array, vector, flash keeps a row of scores between its products and its softmax")
