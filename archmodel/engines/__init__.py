@@ -98,11 +98,11 @@ class Unit:
 
 def engine_module(engine: Engine) -> Any:
     """The module of an engine's type, imported on use."""
-    return _module(engine.type)
+    return module_of(engine.type)
 
 
 @cache
-def _module(kind: str) -> Any:
+def module_of(kind: str) -> Any:
     return import_module(f"{__name__}.{kind}")
 
 

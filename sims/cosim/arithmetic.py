@@ -54,7 +54,7 @@ class Unit:
 
     def __init__(self, x: Format, y: Format | None = None, source: str | None = None) -> None:
         self.x, self.y = x, y
-        built = simulator(source or verilog_of(x, y), optimise=OPTIMISE, top=MULTIPLY_ADD if y else REQUANTIZER)
+        built = simulator(source or verilog_of(x, y), MULTIPLY_ADD if y else REQUANTIZER, optimise=OPTIMISE)
         self._library = ctypes.CDLL(str(built))
         self._library.unit_open.restype = ctypes.c_void_p
         self._library.unit_sweep.argtypes = [ctypes.c_void_p, ctypes.c_void_p]

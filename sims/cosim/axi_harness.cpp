@@ -180,7 +180,7 @@ void engine_close(void* handle) { delete static_cast<Engine*>(handle); }
 void engine_reset(void* handle) { static_cast<Engine*>(handle)->reset(2); }
 
 int engine_write(void* handle, int unit, int address, int lane, uint32_t data) {
-  const uint32_t offset = unit == kHeader ? kProgramHeader : kWindow * (unit + 1) + 32 * address;
+  const uint32_t offset = unit == 3 ? kProgramHeader : kWindow * (unit + 1) + 32 * address;
   return static_cast<Engine*>(handle)->write(offset + 4 * lane, data);
 }
 

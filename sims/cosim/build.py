@@ -17,11 +17,10 @@ from pathlib import Path
 
 from archmodel.records.base import SpecError
 
-HARNESSES = {"archmodel_systolic": "harness.cpp", "archmodel_systolic_axi": "axi_harness.cpp",
-             "archmodel_multiply_add": "arithmetic.cpp", "archmodel_requantizer": "arithmetic.cpp"}  # fmt: skip
-"""What drives each top module; beside it stands ``SHARED``."""
+HARNESSES = {"archmodel_systolic_axi": "axi_harness.cpp", "archmodel_multiply_add": "arithmetic.cpp",
+             "archmodel_requantizer": "arithmetic.cpp"}  # fmt: skip
+"""What drives a top module that is no engine by itself; beside it stands ``SHARED``."""
 SHARED = Path(__file__).with_name("simulation.h")
-ENGINE = "archmodel_systolic"
 OLDEST_VERILATOR = (5, 36)
 OLDEST_GCC = 9
 FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC")
@@ -86,7 +85,7 @@ def _check_compiler(compiler: str) -> None:
                         "or name one in CXX")  # fmt: skip
 
 
-def simulator(verilog: str, waves: bool = False, optimise: str = OPTIMISE, top: str = ENGINE) -> Path:
+def simulator(verilog: str, top: str, waves: bool = False, optimise: str = OPTIMISE) -> Path:
     """The shared library that simulates module ``top`` of ``verilog``, built now or taken from the cache.  Raises SpecError."""
     check_tools()
     folder = cache_folder() / _key(verilog, waves, optimise, top)
@@ -125,11 +124,11 @@ def _build_into(folder: Path, verilog: str, waves: bool, optimise: str, top: str
 
 
 def _harness(top: str) -> Path:
-    return SHARED.with_name(HARNESSES[top])
+    return SHARED.with_name(HARNESSES.get(top, "harness.cpp"))
 
 
 def _key(verilog: str, waves: bool, optimise: str, top: str) -> str:
-    parts = (verilog, _harness(top).read_text(), SHARED.read_text(), " ".join(FLAGS), COMPILE, optimise, str(waves), find_verilator())
+    parts = (verilog, top, _harness(top).read_text(), SHARED.read_text(), " ".join(FLAGS), COMPILE, optimise, str(waves), find_verilator())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
 
@@ -138,8 +137,8 @@ def _build(work: Path, verilog: str, waves: bool, optimise: str, top: str) -> No
     compile_flags = COMPILE + (" -DARCHMODEL_WAVES" if waves else "")
     command = [
         find_verilator(), "--cc", "--exe", "--build", "-j", "2", "--top-module", top, "--Mdir", str(work / "obj"),
-        *FLAGS, *(("--trace",) if waves else ()), "-CFLAGS", compile_flags, "-LDFLAGS", "-shared", "-o", "engine.so",
-        str(work / "engine.v"), str(_harness(top)),
+        *FLAGS, *(("--trace",) if waves else ()), "-CFLAGS", f"{compile_flags} -DARCHMODEL_TOP=V{top}",
+        "-LDFLAGS", "-shared", "-o", "engine.so", str(work / "engine.v"), str(_harness(top)),
     ]  # fmt: skip
     runtime = _runtime(work.parent, compile_flags, optimise)
     _copy_objects(runtime, work / "obj")

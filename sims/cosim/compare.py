@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from archmodel.engines.systolic import price, run
+from archmodel.engines import module_of
 from archmodel.engines.systolic.cycle import Event, Run
 from archmodel.records.base import SpecError, to_plain
 
 from .drive import Engine, Observed, capacity
-from .jobs import Job, golden, unpack_result
+from .sides import Job, kind_of
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ def check(job: Job, engine: Engine) -> Verdict:
     model_memory, real_memory = job.memory.copy(), job.memory.copy()
     failures, refusal = [], ""
     try:
-        model = run(job.program, job.hardware, job.port, model_memory, job.stalls)
+        model = module_of(job.program.engine).run(job.program, job.hardware, job.port, model_memory, job.stalls)
     except SpecError as error:
         failures.append("model refuses")
         model, refusal = Run(-1, ()), str(error)
     real = engine.run(job.program, job.port, real_memory, job.stalls, events=capacity(model))
-    wanted = golden(job.tiling, job.operands, job.hardware)
+    wanted = job.wanted()
     if real.status != "done":
         failures.append(f"hardware {real.status}")
         engine.reset()
@@ -45,11 +45,11 @@ def check(job: Job, engine: Engine) -> Verdict:
         failures.append("commands")
     if not np.array_equal(real_memory, model_memory):
         failures.append("memory image")
-    if not np.array_equal(unpack_result(job, real_memory), wanted):
+    if not np.array_equal(job.found(real_memory), wanted):
         failures.append("hardware result")
-    if not np.array_equal(unpack_result(job, model_memory), wanted):
+    if not np.array_equal(job.found(model_memory), wanted):
         failures.append("model result")
-    if job.stalls is None and int(price(job.tiling, job.hardware, job.port).cycles[0]) != model.cycles:
+    if job.stalls is None and job.price() != model.cycles:
         failures.append("closed form")
     report = "\n".join(filter(None, (_report(job, model, real, failures), refusal))) if failures else ""
     return Verdict(tuple(failures), real.cycles, len(real.trace), report)
@@ -58,14 +58,14 @@ def check(job: Job, engine: Engine) -> Verdict:
 def _report(job: Job, model: Run, real: Observed, failures: list[str]) -> str:
     lines = [f"model and hardware differ in: {', '.join(failures)}",
              f"cycles: model {model.cycles}, hardware {real.cycles} ({real.status})",
-             f"job: seed {job.seed}, {job.tiling}, {job.port}, {'stalled' if job.stalls else 'no stalls'}",
+             f"job: seed {job.seed}, {job.shape}, {job.port}, {'stalled' if job.stalls else 'no stalls'}",
              f"repeat: {repeat_command(job)}"]  # fmt: skip
     return "\n".join(lines + first_difference(model.trace, real.trace))
 
 
 def repeat_command(job: Job) -> str:
     """The command line that runs this one job again."""
-    return f"python -m sims.cosim.repeat --hardware '{json.dumps(to_plain(job.hardware))}' {job.recipe}"
+    return f"python -m sims.cosim.repeat --hardware '{json.dumps(to_plain(job.hardware))}' --engine {kind_of(job.hardware)} {job.recipe}"
 
 
 def first_difference(model: tuple[Event, ...], real: tuple[Event, ...], around: int = 3) -> list[str]:

@@ -6,13 +6,11 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-
-from archmodel.records.engines.systolic import Hardware
+from typing import Any
 
 from .compare import check
 from .drive import Engine
-from .jobs import Job, is_wide, random_job
-from .wild import same_cycles
+from .sides import Job, kind_of, side_of
 
 
 @dataclass(frozen=True)
@@ -35,12 +33,18 @@ class Agreement:
         return not self.report
 
 
-def random_jobs(hardware: Hardware, seeds: Iterable[int], largest: int = 24) -> Iterable[Job]:
+def is_wide(seed: int) -> bool:
+    """Whether the cross-check takes a wide job for this seed: one in eight, half of them of odd seeds."""
+    return seed % 16 in (5, 10)
+
+
+def random_jobs(hardware: Any, seeds: Iterable[int], largest: int = 24) -> Iterable[Job]:
     """One job a seed, drawn when it is needed; every second one at a port that stalls, one in eight wide."""
+    random_job = side_of(kind_of(hardware)).random_job
     return (random_job(hardware, seed, stalled=bool(seed % 2), largest=largest, wide=is_wide(seed)) for seed in seeds)
 
 
-def crosscheck(hardware: Hardware, jobs: Iterable[Job], wild: Iterable[int] = (), waves: Path | None = None,
+def crosscheck(hardware: Any, jobs: Iterable[Job], wild: Iterable[int] = (), waves: Path | None = None,
                deadline: float = float("inf")) -> Agreement:  # fmt: skip
     """Run ``jobs``, then wild Programs of the seeds ``wild``, back to back on one engine.
 
@@ -59,6 +63,6 @@ def crosscheck(hardware: Hardware, jobs: Iterable[Job], wild: Iterable[int] = ()
             if report or time.monotonic() > deadline:
                 break
             wilds += 1
-            if not same_cycles(hardware, engine, seed):
+            if not side_of(kind_of(hardware)).same_cycles(hardware, engine, seed):
                 report = f"model and hardware differ in the cycles of wild Program {seed} on {hardware}"
     return Agreement(programs, wilds, commands, cycles, time.monotonic() - begin, report)

@@ -5,21 +5,20 @@ from __future__ import annotations
 import ctypes
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from archmodel.engines.systolic.closed_form import Folds, exec_cycles
-from archmodel.engines.systolic.cycle import Event, Run, decoded
+from archmodel.engines.systolic.cycle import Event, Run
 from archmodel.memory.port import Port
 from archmodel.memory.stalls import Stalls
 from archmodel.records.base import SpecError
 from archmodel.records.commands import UNITS
-from archmodel.records.engines.systolic import Hardware
 from archmodel.records.program import Program
-from rtl.systolic import TOP, emit
 
 from .build import OPTIMISE, simulator
+from .sides import generator_of, kind_of, side_of
 
 PATIENCE = 20_000
 """Cycles without any movement after which the watchdog ends a run, beyond those that are right (``patience_of``)."""
@@ -27,12 +26,15 @@ EVENTS = 1 << 20
 """Starts and ends of commands that a trace holds where the caller doesn't know how many there will be."""
 TRACE_SLACK = 1 << 10
 """Events that faulty hardware may have beyond the model's and still be shown with them."""
+STREAMS = 4
+"""Of one Program, at most."""
 _U64, _U32, _P = ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p
 
 
 class _Job(ctypes.Structure):
     _fields_ = [
-        ("header", _P), ("streams", _P * 3), ("lengths", _U32 * 3), ("memory", _P), ("memory_beats", _U64), ("base", _U64),
+        ("header", _P), ("streams", _P * STREAMS), ("lengths", _U32 * STREAMS), ("stream_count", _U32),
+        ("memory", _P), ("memory_beats", _U64), ("base", _U64),
         ("port_bytes", _U32), ("latency", _U32), ("interval", _U32), ("stall_length", _U32),
         ("stall_request", _P), ("stall_response", _P), ("max_cycles", _U64), ("patience", _U64),
         ("events", _P), ("event_capacity", _U64), ("event_count", _U64), ("cycles", _U64),
@@ -41,15 +43,15 @@ class _Job(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Observed:
-    """What the hardware did: ``status`` is done, refused, stuck (watchdog), too long, bad address, trace full, or
-    bus rule (behind AXI: a rule of the bus broken)."""
+    """What the hardware did: ``status`` is done, refused, stuck (watchdog), too long, bad address, trace full,
+    bus rule (behind AXI: a rule of the bus broken), or overrun (more buffer words in a cycle than the hardware says it takes)."""
 
     status: str
     cycles: int
     trace: tuple[Event, ...]
 
 
-STATUS = ("done", "refused", "stuck", "too long", "bad address", "trace full", "bus rule")
+STATUS = ("done", "refused", "stuck", "too long", "bad address", "trace full", "bus rule", "overrun")
 
 
 def capacity(model: Run) -> int:
@@ -57,24 +59,25 @@ def capacity(model: Run) -> int:
     return 2 * len(model.trace) + TRACE_SLACK if model.trace else EVENTS
 
 
-def patience_of(program: Program, hardware: Hardware, port: Port, stalls: Stalls | None = None) -> int:
+def patience_of(program: Program, hardware: Any, port: Port, stalls: Stalls | None = None) -> int:
     """Cycles in which sound hardware may show nothing: its longest exec, a request on its way, a stall; and some more."""
-    runs = (fields for name, fields in decoded(program.streams[UNITS.index("exec")]) if name == "exec")
-    longest = max((int(exec_cycles(Folds(run["outer"], run["inner"], run["t"]), hardware)) for run in runs), default=0)
+    longest: int = side_of(program.engine).longest(program, hardware)
     return PATIENCE + port.latency + longest + (len(stalls.request) if stalls else 0)
 
 
 class Engine:
     """One simulated engine, reset once; its state outlives a Program as the hardware's does.
 
-    top   the module of ``verilog`` to drive: the engine itself, or the engine behind AXI (``rtl.systolic_axi``)
+    top   the module of ``verilog`` to drive: the engine itself (None), or the engine behind AXI (``rtl.systolic_axi``)
     base  byte address at which the memory of the next runs lies, behind AXI
     """
 
-    def __init__(self, hardware: Hardware, verilog: str | None = None, waves: Path | None = None, optimise: str = OPTIMISE,
-                 top: str = TOP) -> None:  # fmt: skip
+    def __init__(self, hardware: Any, verilog: str | None = None, waves: Path | None = None, optimise: str = OPTIMISE,
+                 top: str | None = None) -> None:  # fmt: skip
         self.hardware, self.base = hardware, 0
-        self._library = ctypes.CDLL(str(simulator(verilog or emit(hardware), waves is not None, optimise, top)))
+        generator = generator_of(kind_of(hardware))
+        library = simulator(verilog or generator.emit(hardware), top or generator.TOP, waves is not None, optimise)
+        self._library = ctypes.CDLL(str(library))
         self._library.engine_open.restype = _P
         for name in ("engine_close", "engine_reset", "engine_run"):
             getattr(self._library, name).argtypes = [_P] if name != "engine_run" else [_P, _P]
@@ -115,7 +118,8 @@ class Engine:
         log = np.zeros(events, dtype=np.uint64)
         patterns = [np.frombuffer(p, dtype=np.uint8) for p in ((stalls.request, stalls.response) if stalls else (b"\0", b"\0"))]
         job = _Job(
-            header=header.ctypes.data, streams=(_P * 3)(*(s.ctypes.data for s in streams)), lengths=(_U32 * 3)(*program.lengths()),
+            header=header.ctypes.data, streams=(_P * STREAMS)(*(s.ctypes.data for s in streams)),
+            lengths=(_U32 * STREAMS)(*program.lengths()), stream_count=len(streams),
             memory=memory.ctypes.data, memory_beats=memory.size // self.hardware.port_bytes, base=self.base,
             port_bytes=self.hardware.port_bytes,
             latency=port.latency, interval=port.interval, stall_length=len(patterns[0]) if stalls else 0,

@@ -5,12 +5,18 @@
 #include <cstring>
 #include <deque>
 
-#include "Varchmodel_systolic.h"
+#define NAME_OF(name) #name
+#define HEADER_OF(name) NAME_OF(name.h)
+#include HEADER_OF(ARCHMODEL_TOP)
 #include "simulation.h"
 
 namespace {
 
-struct Engine : Simulation<Varchmodel_systolic> {
+// Some engines tell when a cycle takes more buffer words than there are ports.
+template <class Top> auto overrun(const Top& top, int) -> decltype(bool(top.overrun)) { return top.overrun; }
+template <class Top> bool overrun(const Top&, long) { return false; }
+
+struct Engine : Simulation<ARCHMODEL_TOP> {
   using Simulation::Simulation;
   void half(int level) {
     top->clk = level;
@@ -55,8 +61,8 @@ void engine_write(void* handle, int unit, int address, int lane, uint32_t data) 
 int engine_run(void* handle, Job* job) {
   auto* engine = static_cast<Engine*>(handle);
   auto* top = engine->top.get();
-  for (int lane = 0; lane < 3; ++lane) engine->write(kHeader, 0, lane, job->header[lane]);
-  for (int unit = 0; unit < 3; ++unit)
+  for (int lane = 0; lane < 3; ++lane) engine->write(job->stream_count, 0, lane, job->header[lane]);
+  for (uint32_t unit = 0; unit < job->stream_count; ++unit)
     for (uint32_t i = 0; i < job->lengths[unit]; ++i)
       for (int lane = 0; lane < kLanes; ++lane) engine->write(unit, i, lane, job->streams[unit][i * kLanes + lane]);
   std::deque<Beat> reads;
@@ -79,6 +85,7 @@ int engine_run(void* handle, Job* job) {
       engine->half(1);
       return kDone;
     }
+    if (overrun(*top, 0)) { job->cycles = t; engine->half(1); return kOverrun; }
     if (!job->record(t, top->trace_start, top->trace_end, &moved)) { job->cycles = t; engine->half(1); return kTraceFull; }
     if (top->request_valid && top->request_ready) {
       const uint64_t address = top->request_address, length = top->request_length;

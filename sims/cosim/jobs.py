@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from archmodel.engines.systolic.closed_form import price
 from archmodel.engines.systolic.lower import Bases, lower
 from archmodel.engines.systolic.tiling import RANKS, Tiling, ceil_div, fits, flow_ranks, quantum
 from archmodel.memory.port import Port
@@ -51,6 +52,21 @@ class Job:
     seed: int
     recipe: str
     """Arguments of ``python -m sims.cosim.repeat`` that give this job again, beside the hardware."""
+
+    @property
+    def shape(self) -> Tiling:
+        return self.tiling
+
+    def wanted(self) -> Matrix:
+        """The result [m, n] by definition."""
+        return golden(self.tiling, self.operands, self.hardware)
+
+    def found(self, memory: Bytes) -> Matrix:
+        """The result [m, n] as it stands in memory after a run."""
+        return unpack_result(self, memory)
+
+    def price(self) -> int:
+        return int(price(self.tiling, self.hardware, self.port).cycles[0])
 
 
 def draw_operands(tiling: Tiling, hardware: Hardware, rng: np.random.Generator) -> Operands:
@@ -176,7 +192,7 @@ def make_job(tiling: Tiling, hardware: Hardware, port: Port, stalls: Stalls | No
 
 
 def _recipe(tiling: Tiling, port: Port, stalls: Stalls | None, seed: int) -> str:
-    text = f"--seed {seed} --port {port.latency},{port.interval} --tiling '{json.dumps(to_plain_tiling(tiling))}'"
+    text = f"--seed {seed} --port {port.latency},{port.interval} --shape '{json.dumps(to_plain_tiling(tiling))}'"
     if stalls:
         text += f" --stalls {':'.join(''.join(map(str, bits)) for bits in (stalls.request, stalls.response))}"
     return text
@@ -223,11 +239,6 @@ def random_tiling(hardware: Hardware, rng: np.random.Generator, largest: int = 4
                         bool(rng.integers(2)), bool(rng.integers(2)))  # fmt: skip
         if fits(tiling, hardware):
             return tiling
-
-
-def is_wide(seed: int) -> bool:
-    """Whether the cross-check takes a wide job for this seed: one in eight, half of them of odd seeds."""
-    return seed % 16 in (5, 10)
 
 
 def random_wide_tiling(hardware: Hardware, rng: np.random.Generator, largest: int = 40) -> Tiling:

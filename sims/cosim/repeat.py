@@ -11,35 +11,36 @@ from pathlib import Path
 from archmodel.memory.port import Port
 from archmodel.memory.stalls import Stalls
 from archmodel.records.base import SpecError, from_plain
-from archmodel.records.engines.systolic import Hardware
 
 from .compare import check
 from .drive import Engine
-from .jobs import Job, make_job, plain_tiling, random_job
+from .sides import Job, side_of
 
 
 def job_of(arguments: Sequence[str]) -> tuple[Job, Path | None]:
     """The job that a command line describes, and where its waveform goes.  Raises SpecError for what it can't read."""
     parser = argparse.ArgumentParser(prog="python -m sims.cosim.repeat", description=__doc__)
+    parser.add_argument("--engine", default="systolic", help="its type")
     parser.add_argument("--hardware", required=True, help="the hardware record as JSON")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--largest", type=int, default=40, help="largest extent of a rank that is drawn")
     parser.add_argument("--stalled", type=int, choices=(0, 1), default=None)
     parser.add_argument("--wide", type=int, choices=(0, 1), default=0, help="1 for a job of far memory, long streams, many folds")
-    parser.add_argument("--tiling", help="a tiling as JSON instead of one drawn from the seed")
-    parser.add_argument("--port", default="1,1", help="LATENCY,INTERVAL, with --tiling")
-    parser.add_argument("--stalls", help="REQUEST:RESPONSE bits, with --tiling")
+    parser.add_argument("--shape", help="the work as JSON instead of work drawn from the seed")
+    parser.add_argument("--port", default="1,1", help="LATENCY,INTERVAL, with --shape")
+    parser.add_argument("--stalls", help="REQUEST:RESPONSE bits, with --shape")
     parser.add_argument("--waves", type=Path, default=None, help="write a VCD waveform there")
     given = parser.parse_args(arguments)
     try:
-        hardware = from_plain(Hardware, json.loads(given.hardware))
-        if given.tiling is None:
+        side = side_of(given.engine)
+        hardware = from_plain(side.HARDWARE, json.loads(given.hardware))
+        if given.shape is None:
             stalled = None if given.stalled is None else bool(given.stalled)
-            return random_job(hardware, given.seed, stalled, given.largest, bool(given.wide)), given.waves
+            return side.random_job(hardware, given.seed, stalled, given.largest, bool(given.wide)), given.waves
         port = Port(*map(int, given.port.split(",")))
         stalls = Stalls(*(bytes(map(int, bits)) for bits in given.stalls.split(":"))) if given.stalls else None
-        return make_job(plain_tiling(json.loads(given.tiling)), hardware, port, stalls, given.seed), given.waves
-    except (json.JSONDecodeError, TypeError) as error:
+        return side.given_job(hardware, json.loads(given.shape), port, stalls, given.seed), given.waves
+    except (json.JSONDecodeError, TypeError, ModuleNotFoundError) as error:
         raise SpecError(f"repeat: {error}; expected the arguments that a mismatch report printed") from error
 
 

@@ -8,14 +8,14 @@
 #include "verilated_vcd_c.h"
 #endif
 
-enum Status { kDone = 0, kRefused = 1, kStuck = 2, kTooLong = 3, kBadAddress = 4, kTraceFull = 5, kBusRule = 6 };
-constexpr int kHeader = 3;
+enum Status { kDone = 0, kRefused = 1, kStuck = 2, kTooLong = 3, kBadAddress = 4, kTraceFull = 5, kBusRule = 6, kOverrun = 7 };
 constexpr int kLanes = 8;
 
 struct Job {
   const uint32_t* header;
-  const uint32_t* streams[3];
-  uint32_t lengths[3];  // instructions
+  const uint32_t* streams[4];
+  uint32_t lengths[4];  // instructions
+  uint32_t stream_count;  // the unit behind the last stream takes the header
   uint8_t* memory;
   uint64_t memory_beats, base;  // base: byte address of the memory on a bus
   uint32_t port_bytes, latency, interval, stall_length;

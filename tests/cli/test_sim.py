@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-import sims.cosim.compare as compare
 from archmodel import load_machine
+from archmodel.engines import systolic
 from archmodel.records.base import SpecError
 from sims.commands.arrays import Array, array_of
+from sims.cosim import compare
 
 from .helpers import said
 
@@ -77,7 +78,7 @@ class TestHardware:
     def test_a_difference_exits_with_1_and_shows_the_first(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        honest = compare.run
+        honest = systolic.run
 
         def late(*given: Any, **more: Any) -> Any:
             found = honest(*given, **more)
@@ -85,7 +86,7 @@ class TestHardware:
             events[2] = replace(events[2], end=events[2].end + 1)
             return replace(found, cycles=found.cycles + 1, trace=tuple(events))
 
-        monkeypatch.setattr(compare, "run", late)
+        monkeypatch.setattr(systolic, "run", late)
         found = said(capsys, *SMALL, "--programs", "5")
         assert found.code == 1
         for part in ("0 of 1 Programs equal", "model and hardware DIFFER", "model and hardware differ in: cycles, commands",

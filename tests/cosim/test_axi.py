@@ -19,8 +19,9 @@ from rtl.systolic_axi import TOP, emit
 from sims.cosim import axi_mutants
 from sims.cosim.build import SHARED
 from sims.cosim.compare import check
+from sims.cosim.crosscheck import is_wide
 from sims.cosim.drive import Engine
-from sims.cosim.jobs import is_wide, random_job
+from sims.cosim.jobs import random_job
 from sims.cosim.protocol import run_benches
 
 from .configurations import CONFIGURATIONS

@@ -94,7 +94,7 @@ def test_a_compiler_that_is_too_old(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 def test_a_cache_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert error(lambda: build.simulator(VERILOG)) == (
+    assert error(lambda: build.simulator(VERILOG, "archmodel_systolic")) == (
         f"{tmp_path}/file/archmodel: cannot write (Not a directory); set XDG_CACHE_HOME to a folder that is writable"
     )
 
@@ -104,12 +104,12 @@ def test_a_read_only_cache(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    text = error(lambda: build.simulator(VERILOG))
+    text = error(lambda: build.simulator(VERILOG, "archmodel_systolic"))
     assert text.endswith("cannot write (Permission denied); set XDG_CACHE_HOME to a folder that is writable")
 
 
 def test_a_failing_build_leaves_a_log_and_nothing_else(tmp_path: Path) -> None:
-    text = error(lambda: build.simulator("module archmodel_systolic(input wire clk); wire a = nothing; endmodule\n"))
+    text = error(lambda: build.simulator("module archmodel_systolic(input wire clk); wire a = nothing; endmodule\n", "archmodel_systolic"))
     assert re.match(r"verilator: the build failed \(%Error: .*nothing.*\); the whole log is in ", text)
     log = Path(text.rsplit(" ", 1)[1])
     assert "nothing" in log.read_text()

@@ -12,8 +12,9 @@ import pytest
 from archmodel.engines.systolic import timing
 from archmodel.records.formats import FLOATS
 from sims.cosim import long
-from sims.cosim.crosscheck import crosscheck, random_jobs
-from sims.cosim.jobs import MOST_STEPS, is_wide, random_job
+from sims.cosim.crosscheck import crosscheck, is_wide, random_jobs
+from sims.cosim.engines import systolic
+from sims.cosim.jobs import MOST_STEPS, random_job
 
 from .configurations import CONFIGURATIONS
 
@@ -44,10 +45,10 @@ def test_the_deadline_ends_it() -> None:
 def test_the_long_run_reports_each_configuration_and_the_sum(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(long, "random_hardware", lambda rng: HARDWARE)
+    monkeypatch.setattr(systolic, "random_hardware", lambda rng: HARDWARE)
     monkeypatch.setattr(long, "PROGRAMS", 5)
     monkeypatch.setattr(long, "WILD", 2)
-    assert long.main(["--seed", "9", "--configurations", "2"]) == 0
+    assert long.main(["--engine", "systolic", "--seed", "9", "--configurations", "2"]) == 0
     *lines, total = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
     assert all(re.search(r"4x4 is\+os\+ws int8xint8 .* Programs and +\d+ wild, +\d+ cycles equal$", line) for line in lines)
@@ -55,9 +56,9 @@ def test_the_long_run_reports_each_configuration_and_the_sum(
 
 
 def test_the_long_run_fails_on_a_mismatch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(long, "random_hardware", lambda rng: HARDWARE)
+    monkeypatch.setattr(systolic, "random_hardware", lambda rng: HARDWARE)
     monkeypatch.setattr(timing, "exec_cycles", lambda run, hardware: 10**6)
-    assert long.main(["--configurations", "1"]) == 1
+    assert long.main(["--engine", "systolic", "--configurations", "1"]) == 1
     text = capsys.readouterr().out
     assert "DIFFER" in text
     assert "repeat: python -m sims.cosim.repeat" in text
@@ -65,8 +66,8 @@ def test_the_long_run_fails_on_a_mismatch(monkeypatch: pytest.MonkeyPatch, capsy
 
 def test_random_hardware_is_legal_and_varied() -> None:
     rng = np.random.Generator(np.random.PCG64(3))
-    drawn = [long.random_hardware(rng) for _ in range(300)]
-    assert {hardware.dataflows for hardware in drawn} == set(long.FLOWS)
+    drawn = [systolic.random_hardware(rng) for _ in range(300)]
+    assert {hardware.dataflows for hardware in drawn} == set(systolic.FLOWS)
     formats = {(hardware.x_format, hardware.y_format) for hardware in drawn}
     assert formats == {("int8", "int8"), ("int8", "int4"), ("int4", "int8"), *itertools.product(FLOATS, FLOATS)}
     assert max(hardware.outstanding for hardware in drawn) > 100
@@ -91,5 +92,5 @@ def test_wide_jobs_reach_as_far_as_the_documentation_says() -> None:
 def test_every_random_hardware_has_wide_and_ordinary_jobs() -> None:
     rng = np.random.Generator(np.random.PCG64(8))
     for _ in range(25):
-        hardware = long.random_hardware(rng)
+        hardware = systolic.random_hardware(rng)
         assert len(list(random_jobs(hardware, range(4, 11)))) == 7

@@ -82,7 +82,7 @@ def echo(tmp_path: Path) -> Iterator[Path]:
     for package, _ in PLACES:
         package.__path__.remove(str(tmp_path / package.__name__))
         sys.modules.pop(f"{package.__name__}.echo", None)
-    archmodel.engines._module.cache_clear()
+    archmodel.engines.module_of.cache_clear()
 
 
 def test_an_engine_of_files_alone_is_loaded_mapped_priced_and_emitted(echo: Path) -> None:
