@@ -49,8 +49,8 @@ def derived(machine: Machine, engine: Engine) -> tuple[Derived, ...]:
 def lane_cycles(einsum: Einsum, params: Params) -> int:
     """Lane cycles of one point of an Einsum: its map and its reduction."""
     e, d = params.exp_cycles, params.divide_cycles
-    table = {"copy": 1, "add": 1, "mul": 1, "square": 1, "relu": 1, "muladd": 1, "dequantise": 1, "topk": 1, "exp": e,
-             "div": d, "rsqrt": d, "rope": 3, "silu": e + d + 1, "gelu": e + d + 1, "tanh": e + d + 1}  # fmt: skip
+    table = {"copy": 1, "add": 1, "sub": 1, "mul": 1, "max": 1, "mask": 1, "square": 1, "relu": 1, "muladd": 1, "dequantise": 1, "topk": 1,
+             "exp": e, "div": d, "rsqrt": d, "rope": 3, "silu": e + d + 1, "gelu": e + d + 1, "tanh": e + d + 1}  # fmt: skip
     if einsum.map not in table:
         raise SpecError(f"einsum {einsum.name}: map {einsum.map!r} is no operation of the vector engine")
     alone = einsum.map == "copy" and einsum.reduce != "none"

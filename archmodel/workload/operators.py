@@ -9,6 +9,9 @@ from ..records.base import SpecError
 MAPS: dict[str, str] = {
     "copy": "move one element (lookups, KV append, gathers; with a reduction: the reduction alone)",
     "add": "one addition (residuals, biases; a negated operand is a subtraction)",
+    "sub": "one subtraction",
+    "max": "the larger of two (a running maximum)",
+    "mask": "x where a query sees a key, minus infinity elsewhere",
     "mul": "one product (gains, scales, gates; with reduce add and two inputs: a matrix product)",
     "square": "x * x",
     "exp": "e to the x",
@@ -21,7 +24,7 @@ MAPS: dict[str, str] = {
     "rope": "one element of a rotated pair: two products and one addition (RoFormer, arXiv 2104.09864)",
     "topk": "one candidate offered to a list of the k best",
     "muladd": "one product added to a sum; never a matrix product",
-    "dequantise": "an integer times its scale (emitted by transforms only)",
+    "dequantise": "an integer times its scale (emitted by transforms and cascades only)",
 }
 REDUCES = ("none", "add", "max")
 GROUPS = ("embed", "norm", "qkv", "rope", "kv_append", "kv_expand", "attention", "softmax", "attn_out", "ffn", "router",

@@ -1,4 +1,4 @@
-"""``archmodel list``: the models and machines that have a name, with what follows from their descriptions."""
+"""``archmodel list``: the models, machines and cascades that have a name, with what follows from their descriptions."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from .parser import Parser, one_of
 from .work import add_output
 
 if TYPE_CHECKING:
+    from archmodel.records.cascade import Cascade
     from archmodel.records.machine import Machine
     from archmodel.workload.model import Model
 
 
 def add_arguments(parser: Parser) -> None:
-    parser.add_argument("what", type=one_of("models", "machines"), metavar="models|machines", help="which list")
+    parser.add_argument("what", type=one_of("models", "machines", "cascades"), metavar="models|machines|cascades", help="which list")
     add_output(parser, "write the list there; a name that ends in .json gets JSON")
 
 
 def execute(given: argparse.Namespace) -> int:
     check_writable(given.output)
-    plain, table = {"models": (_plain_models, _model_table), "machines": (_plain_machines, _machine_table)}[given.what]
+    plain, table = {"models": (_plain_models, _model_table), "machines": (_plain_machines, _machine_table),
+                    "cascades": (_plain_cascades, _cascade_table)}[given.what]  # fmt: skip
     deliver(dump(plain()) if wants_json(given.output, given.json) else table(), given.output)
     return 0
 
@@ -106,3 +108,27 @@ def _memories(machine: Machine) -> tuple[str, str]:
     buffer, port = (machine.memory(name or "") for name in (engine.buffer, engine.port))
     rate = f" at {units.size(port.bandwidth_bytes_per_second)}/s" if port.bandwidth_bytes_per_second else ""
     return units.size(buffer.size_bytes), f"{units.size(port.size_bytes)} {port.technology}{rate}"
+
+
+def _cascades() -> list[Cascade]:
+    from archmodel.load import list_cascades, load_cascade
+
+    return [load_cascade(name) for name in list_cascades()]
+
+
+def _plain_cascades() -> dict[str, Any]:
+    from archmodel.records.base import to_plain
+
+    return {cascade.name: to_plain(cascade) for cascade in _cascades()}
+
+
+def _cascade_table() -> str:
+    from archmodel.cascade.passes import passes
+
+    from ..report.grid import grid, lines
+
+    rows = [[cascade.name, str(len(cascade.equations)), str(passes(cascade, "m").count), ", ".join(cascade.outputs),
+             " ".join(f"{rank}={extent}" for rank, extent in cascade.ranks)] for cascade in _cascades()]  # fmt: skip
+    notes = [("passes", "over the keys, rank m; archmodel passes CASCADE has every rank"),
+             ("more", "extents are changed with --ranks; a YAML file of your own is as good as a name (docs/cascades.md)")]  # fmt: skip
+    return grid(f"{len(rows)} cascades", ("cascade", ">Einsums", ">passes", "results", "extents"), rows) + "\n" + lines(notes)

@@ -89,3 +89,14 @@ def widths(text: str) -> dict[str, int]:
             raise argparse.ArgumentTypeError(f"found {part!r}, expected weight=N, activation=N or kv=N, joined by commas")
         found[name] = int(value)
     return found
+
+
+def extents(text: str) -> dict[str, int]:
+    """The extents of ranks, from "m1=8,p=512"."""
+    found: dict[str, int] = {}
+    for part in text.split(","):
+        name, _, value = part.partition("=")
+        if not name or not value.isdigit() or len(value) > 15:
+            raise argparse.ArgumentTypeError(f"found {part!r}, expected RANK=N, joined by commas")
+        found[name] = int(value)
+    return found

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archmodel.records.base import SpecError
 
-from .parser import Parser, integer, integers, one_of, widths
+from .parser import Parser, extents, integer, integers, one_of, widths
 
 if TYPE_CHECKING:
     from archmodel.cost import Costs
+    from archmodel.records.cascade import Cascade
     from archmodel.records.graph import Graph
     from archmodel.records.machine import Machine
     from archmodel.workload.model import Model
@@ -25,7 +27,8 @@ MODEL_OPTIONS = ("stage", "batch", "context", "tokens", "chunk", "decodes", "rou
 def add_work(parser: Parser) -> None:
     """MODEL, or --gemm in its place, and the stage."""
     parser.add_argument("names", nargs="*", metavar="MODEL MACHINE",
-                        help=f"a model of `list models` or a config.json; {MACHINE}")  # fmt: skip
+                        help=f"a model of `list models` or a config.json, or a cascade of `list cascades` or its YAML file; "
+                             f"{MACHINE}")  # fmt: skip
     work = parser.add_argument_group("what runs")
     work.add_argument("--stage", type=one_of("prefill", "decode", "mixed"), metavar="S",
                       help="prefill, decode, mixed; default mixed with --chunk, --decodes; prefill with --tokens; else decode")  # fmt: skip
@@ -41,6 +44,7 @@ def add_work(parser: Parser) -> None:
     work.add_argument("--routing", type=one_of("uniform", "balanced", "worst", "expected"), metavar="R",
                       help="tokens per expert: uniform (drawn from --seed, the default), balanced, worst, expected")  # fmt: skip
     work.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of all that is drawn (default 0)")
+    work.add_argument("--ranks", type=extents, metavar="RANK=N,...", help="extents of a cascade's ranks, such as m1=8,p=512")
     work.add_argument("--gemm", type=integers("M,N,K"), metavar="M,N,K", help="one matrix product in place of MODEL")
 
 
@@ -83,10 +87,11 @@ def names_of(given: argparse.Namespace, verb: str) -> tuple[str, str]:
 
 
 def _swapped(first: str, second: str) -> bool:
-    from archmodel.load import list_machines
+    from archmodel.load import list_cascades, list_machines
     from archmodel.workload.zoo import zoo_names
 
-    return (first in list_machines() and not Path(first).exists()) or (second in zoo_names() and not Path(second).exists())
+    named = (*zoo_names(), *list_cascades())
+    return (first in list_machines() and not Path(first).exists()) or (second in named and not Path(second).exists())
 
 
 def machine_of(name: str, sets: list[str]) -> Machine:
@@ -100,16 +105,46 @@ def graph_of(given: argparse.Namespace, model: str) -> Graph:
     from archmodel.workload.operators import Bits
 
     bits = Bits(**given.bits)
+    if given.ranks and (given.gemm or not is_cascade(model)):
+        raise SpecError(f"--ranks belongs to a cascade, and {model or '--gemm'} is none; leave it out")
     if given.gemm:
         from archmodel.workload.gemm import gemm_graph
 
-        if extra := next((name for name in MODEL_OPTIONS if getattr(given, name) is not None), None):
-            raise SpecError(f"--{extra} belongs to a model, and --gemm is one product; leave one of them out")
+        _refuse_model_options(given, "--gemm is one product")
         m, n, k = given.gemm
         return gemm_graph(m, n, k, bits)
+    if is_cascade(model):
+        from archmodel.cascade.graph import graph_of as graph_of_cascade
+
+        _refuse_model_options(given, f"{model} is a cascade, with --ranks")
+        return graph_of_cascade(cascade_of(model, given.ranks, given.bits))
     from archmodel.workload.zoo import find_model
 
     return _stage(given, find_model(model), {"bits": bits, "routing": given.routing or "uniform", "seed": given.seed})
+
+
+def _refuse_model_options(given: argparse.Namespace, what: str) -> None:
+    if extra := next((name for name in MODEL_OPTIONS if getattr(given, name) is not None), None):
+        raise SpecError(f"--{extra} belongs to a model, and {what}; leave one of them out")
+
+
+def is_cascade(name: str) -> bool:
+    """Whether a name is that of a shipped cascade, or of a YAML file, which no model is."""
+    from archmodel.load import list_cascades
+
+    return name in list_cascades() or Path(name).suffix in (".yaml", ".yml")
+
+
+def cascade_of(name: str, ranks: dict[str, int] | None, bits: dict[str, int]) -> Cascade:
+    """The cascade with other extents; ``bits`` by class are for those of its tensors that have its common width."""
+    from archmodel.load import load_cascade
+
+    cascade = load_cascade(name, ranks)
+    if not bits:
+        return cascade
+    inputs = tuple(replace(tensor, bits=bits.get(tensor.kind, tensor.bits)) if tensor.bits == cascade.bits else tensor
+                   for tensor in cascade.inputs)  # fmt: skip
+    return replace(cascade, inputs=inputs, bits=bits.get("activation", cascade.bits))
 
 
 def _stage(given: argparse.Namespace, model: Model, options: dict[str, Any]) -> Graph:

@@ -9,6 +9,9 @@ from archmodel.records.figure import Figure, scaled, weakest
 from archmodel.records.mapping import Certificate, Mapping
 from archmodel.records.result import OpResult, Result
 
+TOKENLESS = ("gemm", "cascade")
+"""Stages that no token enters."""
+
 
 def to_json(result: Result, mapping: Mapping | None = None) -> dict[str, Any]:
     """Every figure of a stage.  What no source gives is null, a bound that none gives is "unknown".

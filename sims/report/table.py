@@ -12,7 +12,7 @@ from archmodel.workload.operators import GROUPS
 
 from . import units
 from .grid import grid, lines
-from .rows import bytes_by_memory, power_w, provenance, tokens_per_joule, tokens_per_second
+from .rows import TOKENLESS, bytes_by_memory, power_w, provenance, tokens_per_joule, tokens_per_second
 
 COLUMNS = ("operators", "engine", ">cycles", ">time", ">energy", ">{memory} traffic", ">util", "bound by", "cycles are")
 
@@ -40,7 +40,7 @@ def title(result: Result) -> str:
         "decode": f"batch {result.batch:,}, context {result.context:,}",
         "mixed": f"{result.batch:,} sequences, {result.tokens:,} tokens",
     }.get(result.stage, "")
-    work = result.model if result.stage == "gemm" else f"{result.model} {result.stage}, {tokens}"
+    work = result.model if result.stage in TOKENLESS else f"{result.model} {result.stage}, {tokens}"
     return f"{work}, on {result.machine} at fidelity {result.fidelity}"
 
 
@@ -90,7 +90,7 @@ def headlines(result: Result, mapping: Mapping | None, machine: Machine) -> str:
     pairs = [("time", _time(result)), ("bound", _bound(result))]
     if result.energy:
         power, rate = power_w(result), tokens_per_joule(result)
-        per_joule = f", {units.number(rate.value)} tokens/J" if rate and result.stage != "gemm" else ""
+        per_joule = f", {units.number(rate.value)} tokens/J" if rate and result.stage not in TOKENLESS else ""
         spent = units.energy(result.energy.value) + (f", {power.value:#.3g} W{per_joule}" if power else "")
         pairs.append(("energy", f"{spent} ({trust['energy']}; {bounds(result.energy, units.energy)})"))
     size = f"{_mm2(result.area.value)} of {machine.node_nm} nm"
@@ -110,7 +110,7 @@ def headlines(result: Result, mapping: Mapping | None, machine: Machine) -> str:
 
 def _time(result: Result) -> str:
     what = {"prefill": "to the first token, ", "decode": "per output token, ", "mixed": "per step, "}.get(result.stage, "")
-    rate = "" if result.stage == "gemm" else f"{units.number(tokens_per_second(result))} tokens/s "
+    rate = "" if result.stage in TOKENLESS else f"{units.number(tokens_per_second(result))} tokens/s "
     macs = result.macs / result.seconds if result.seconds else 0.0
     trust = f"({result.provenance} cycles, stated clock)"
     return f"{units.time(result.seconds)} {what}{rate}{trust}, {units.count(2 * macs)}op/s in matrix products"

@@ -15,7 +15,7 @@ from archmodel.sources import source
 from .. import units
 from ..occupancy import Live, Tiles, live, tiles
 from ..roofline import operations, points
-from ..rows import bytes_by_memory, power_w, provenance, tokens_per_joule, tokens_per_second, utilisation
+from ..rows import TOKENLESS, bytes_by_memory, power_w, provenance, tokens_per_joule, tokens_per_second, utilisation
 from ..saved import Saved
 from ..table import bound_by, bounds, certificate_line, grouped, off_chip, title
 from ..timeline import Span, timeline
@@ -111,15 +111,15 @@ def trust_words() -> list[tuple[str, str]]:
 
 def _cards(saved: Saved) -> Iterable[Card]:
     result, trust = saved.result, provenance(saved.result)
-    per = {"prefill": "to the first token", "decode": "per output token", "mixed": "per step"}.get(result.stage, "for the product")
-    counted = f"{per}; {result.cycles:,} cycles at {units.count(result.clock_hz)}Hz"
+    per = {"prefill": "to the first token", "decode": "per output token", "mixed": "per step", "gemm": "for the product"}
+    counted = f"{per.get(result.stage, 'for the cascade')}; {result.cycles:,} cycles at {units.count(result.clock_hz)}Hz"
     yield Card("Time", units.time(result.seconds), counted, trust["seconds"], "bounds unknown")
-    if result.stage != "gemm":
+    if result.stage not in TOKENLESS:
         entered = "1 token enters the stage" if result.tokens == 1 else f"{result.tokens:,} tokens enter the stage"
         yield Card("Throughput", f"{units.number(tokens_per_second(result))} tokens/s", entered, trust["seconds"], "bounds unknown")
     if result.energy:
         rate = tokens_per_joule(result)
-        per_joule = f"{units.number(rate.value)} tokens/J" if rate and result.stage != "gemm" else ""
+        per_joule = f"{units.number(rate.value)} tokens/J" if rate and result.stage not in TOKENLESS else ""
         yield _figure_card("Energy", result.energy, units.energy, per_joule)
         if (watts := power_w(result)) is not None:
             yield _figure_card("Power", watts, _watts, "mean over the stage")
