@@ -1,0 +1,1 @@
+"""Jobs of the attention engine, and what they should give."""
