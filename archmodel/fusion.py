@@ -25,20 +25,24 @@ def fusing(machine: Machine) -> tuple[Engine, ...]:
     return tuple(engine for engine in machine.engines if hasattr(engine_module(engine), "tile_keys"))
 
 
-def rewrite_for(block: str, engine: Engine) -> Rewrite:
-    """What makes a block, named by its scores, fit an engine."""
-    return Rewrite(block, "one-pass", engine_module(engine).tile_keys(engine))
+def fit(graph: Graph, block: Block, engine: Engine) -> Rewrite | str:
+    """What makes a block fit a fusing engine, its keys and values dequantised first where nothing else helps; or why nothing does."""
+    module = engine_module(engine)
+    plain = Rewrite(block.name, "one-pass", module.tile_keys(engine))
+    if (why := _refusal(graph, block, engine, plain)) is None:
+        return plain
+    wide = replace(plain, wide=module.element_bits(engine)) if hasattr(module, "element_bits") else plain
+    return wide if wide != plain and _refusal(graph, block, engine, wide) is None else why
 
 
-def refusal(graph: Graph, block: Block, engine: Engine) -> str | None:
-    """Why a fusing engine cannot execute a block once it is rewritten, or None."""
-    after = rewritten(alone(graph, block), (rewrite_for(block.name, engine),))
+def _refusal(graph: Graph, block: Block, engine: Engine, rewrite: Rewrite) -> str | None:
+    after = rewritten(alone(graph, block), (rewrite,))
     (found,) = one_passes(after)
     return refusal_of(after, found, engine)
 
 
 def refusal_of(graph: Graph, found: OnePass, engine: Engine) -> str | None:
-    """The same for a one-pass attention: what the engine's type says of the first step that it does not take."""
+    """Why an engine cannot execute a one-pass attention: what its type says of the first step that it does not take; or None."""
     module = engine_module(engine)
     return next((str(why) for step in found.steps.values() if (why := module.supports(graph, step, engine))), None)
 
@@ -46,5 +50,5 @@ def refusal_of(graph: Graph, found: OnePass, engine: Engine) -> str | None:
 def fused_somewhere(graph: Graph, machine: Machine) -> set[str]:
     """Einsums of attention blocks that some engine of the machine could execute as one."""
     engines = fusing(machine)
-    return {einsum.name for block in blocks(graph) if any(refusal(graph, block, engine) is None for engine in engines)
+    return {einsum.name for block in blocks(graph) if any(not isinstance(fit(graph, block, engine), str) for engine in engines)
             for einsum in block.einsums}  # fmt: skip

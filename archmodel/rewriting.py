@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from math import prod
@@ -13,6 +14,8 @@ from .records.graph import Einsum, Graph, Tensor
 from .records.mapping import Rewrite
 
 T = TypeVar("T")
+SCALE_BITS = 16
+"""Width of the scale of one row of keys or values."""
 STATE_BITS = 32
 """Width of all that stays within a block: scores, weights, running sums."""
 
@@ -62,7 +65,9 @@ def rewritten(graph: Graph, rewrites: tuple[Rewrite, ...]) -> Graph:
             del einsums[old.name]
         for old in block.einsums[:-1]:
             del tensors[old.output]
-        for einsum, made in cascade(graph, block, rewrite):
+        before, block = dequantised(graph, block, rewrite)
+        tensors |= {tensor.name: tensor for _, made in before for tensor in made}
+        for einsum, made in (*before, *cascade(tensors, block, rewrite)):
             einsums[einsum.name] = einsum
             tensors |= {tensor.name: tensor for tensor in made}
     return replace(graph, tensors=_sorted(tensors), einsums=_sorted(einsums))
@@ -79,7 +84,29 @@ def _no_block(graph: Graph, rewrite: Rewrite, have: tuple[str, ...]) -> str:
     return f"rewrite of {rewrite.einsum}: {why}; expected {expected}"
 
 
-def cascade(graph: Graph, block: Block, rewrite: Rewrite) -> list[tuple[Einsum, tuple[Tensor, ...]]]:
+Made = tuple[Einsum, tuple[Tensor, ...]]
+"""An Einsum, with the tensors that it brings."""
+
+
+def dequantised(graph: Graph, block: Block, rewrite: Rewrite) -> tuple[list[Made], Block]:
+    """Einsums that widen the keys and values of a block, and the block that reads what they give."""
+    made: dict[str, Made] = {}
+    for name, width in ((block.key, block.e), (block.value, block.f)):
+        tensor = graph.tensor[name]
+        if not tensor.bits < rewrite.wide or name in made:
+            continue
+        element = block.width if name == block.key else block.value_width
+        wide = Tensor(f"{block.name}.{name}.wide", tensor.kind, tensor.ranks, rewrite.wide)
+        scale = Tensor(f"{name}.scale", tensor.kind, tuple(rank for rank in tensor.ranks if rank != element), SCALE_BITS)
+        ranks = tuple(sorted((rank, width if rank == element else block.size(rank)) for rank in tensor.ranks))
+        einsum = Einsum(f"{block.name}.dequantise.{len(made)}", block.scores.group, wide.name, (name, scale.name), ranks, "dequantise",
+                        repeat=block.scores.repeat)  # fmt: skip
+        made[name] = (einsum, (scale, wide))
+    names = {name: einsum.output for name, (einsum, _) in made.items()}
+    return [*made.values()], replace(block, key=names.get(block.key, block.key), value=names.get(block.value, block.value))
+
+
+def cascade(tensors: Mapping[str, Tensor], block: Block, rewrite: Rewrite) -> list[Made]:
     """Each Einsum of a block's new cascade, in its order, with the tensors that it brings; the first keeps the name of the scores.
 
     Where the cascade splits the keys, K and V appear as views whose keys are split too; a last tile that is not full is padded in
@@ -94,7 +121,7 @@ def cascade(graph: Graph, block: Block, rewrite: Rewrite) -> list[tuple[Einsum, 
     names |= {"Q": block.query, "K": block.key, "V": block.value, "AV": block.values.output}
     views: dict[str, Tensor] = {}
     for part in ("K", "V") if split else ():
-        tensor, names[part] = graph.tensor[names[part]], f"{names[part]}.tiles"
+        tensor, names[part] = tensors[names[part]], f"{names[part]}.tiles"
         views[part] = _view(tensor, names[part], block.key_rank, (ranks["m1"][0], ranks["m0"][0]))
     around, found = (*block.batch, *block.queries), []
     for step in steps:

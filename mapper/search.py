@@ -16,7 +16,7 @@ from typing import Any
 from archmodel.blocks import blocks, odd_ones
 from archmodel.cost import Costs, default_costs
 from archmodel.engines import engine_for, engine_module
-from archmodel.fusion import fusing, refusal_of, rewrite_for
+from archmodel.fusion import fusing, refusal_of
 from archmodel.legality import refuse_overflow
 from archmodel.onepass import one_passes
 from archmodel.records.base import SpecError
@@ -42,12 +42,12 @@ def search(graph: Graph, machine: Machine, costs: Costs | None = None) -> Mappin
     costs = costs or default_costs()
 
     def mapped(part: Graph, fused: Fused) -> Mapping:
-        rewrites = tuple(rewrite_for(name, engine) for name, engine in fused.items())
+        rewrites = tuple(rewrite for _, rewrite in fused.values())
         return replace(_mapped(rewritten(part, rewrites), fused, machine, costs), rewrites=rewrites)
 
     ways = [way for block in blocks(graph) for way in weigh(graph, block, machine, costs, mapped)]
     ways += [way for odd in odd_ones(graph) for way in keep(odd, machine)]
-    found = mapped(graph, {way.choice.block: way.engine for way in ways if way.choice.chosen and way.engine})
+    found = mapped(graph, {way.choice.block: way.fused for way in ways if way.choice.chosen and way.fused})
     proof = found.certificate
     assert proof is not None, "what is mapped has a certificate"
     space, evaluated = (sum(getattr(way, name) for way in ways if not way.choice.chosen) for name in ("space", "evaluated"))
@@ -87,7 +87,7 @@ def _placed(graph: Graph, fused: Fused, machine: Machine) -> dict[str, Engine | 
     found: dict[str, Engine | None] = {}
     for whole in one_passes(graph):
         able = (engine for engine in fusing(machine) if refusal_of(graph, whole, engine) is None)
-        if engine := fused.get(whole.name) or next(able, None):
+        if engine := fused[whole.name][0] if whole.name in fused else next(able, None):
             found |= {step.name: None for step in whole.steps.values()} | {whole.name: engine}
     return found
 

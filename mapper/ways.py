@@ -8,25 +8,29 @@ from dataclasses import dataclass, replace
 from archmodel.blocks import Block, Odd
 from archmodel.cost import Costs
 from archmodel.evaluation import evaluate
-from archmodel.fusion import alone, fusing, refusal
+from archmodel.fusion import alone, fit, fusing
 from archmodel.records.base import SpecError
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Engine, Machine
-from archmodel.records.mapping import Choice, Mapping
+from archmodel.records.mapping import Choice, Mapping, Rewrite
 
-Fused = dict[str, Engine]
-"""Blocks that become one tree, by name, and the engine of each."""
+Fused = dict[str, tuple[Engine, Rewrite]]
+"""Blocks that become one tree, by name: the engine of each, and what makes it fit."""
 Map = Callable[[Graph, Fused], Mapping]
 """The best mapping of a graph that fuses these blocks and no other."""
 
 
 @dataclass(frozen=True)
 class Way:
-    """``engine`` is that of a fused way which is possible; ``order`` is seconds, then picojoules, of what was priced; ``space`` and
-    ``evaluated`` count its mappings."""
+    """One way, and what is known of it.
+
+    fused             the engine of a fused way which is possible, and how the block fits it
+    order             seconds, then picojoules, of what was priced
+    space, evaluated  its mappings, and how many of them were priced
+    """
 
     choice: Choice
-    engine: Engine | None = None
+    fused: tuple[Engine, Rewrite] | None = None
     order: tuple[float, float] | None = None
     space: int = 0
     evaluated: int = 0
@@ -37,11 +41,17 @@ def weigh(graph: Graph, block: Block, machine: Machine, costs: Costs, mapped: Ma
     small = alone(graph, block)
     ways = [Way(Choice(block.name, "unfused"))]
     for engine in fusing(machine):
-        why = refusal(graph, block, engine)
-        ways.append(Way(Choice(block.name, "one-pass", engine.name, why=why or ""), None if why else engine))
-    if any(way.engine for way in ways):
+        ways.append(_one_pass(graph, block, engine))
+    if any(way.fused for way in ways):
         ways = [way if way.choice.why else _priced(small, way, machine, costs, mapped) for way in ways]
     return tuple(_decided([*ways, *_missing(block.name, machine)]))
+
+
+def _one_pass(graph: Graph, block: Block, engine: Engine) -> Way:
+    found = fit(graph, block, engine)
+    if isinstance(found, str):
+        return Way(Choice(block.name, "one-pass", engine.name, why=found))
+    return Way(Choice(block.name, "dequantise, one-pass" if found.wide else "one-pass", engine.name), (engine, found))
 
 
 def keep(odd: Odd, machine: Machine) -> tuple[Way, ...]:
@@ -62,10 +72,10 @@ def _missing(block: str, machine: Machine) -> list[Way]:
 
 def _priced(graph: Graph, way: Way, machine: Machine, costs: Costs, mapped: Map) -> Way:
     try:
-        mapping = mapped(graph, {way.choice.block: way.engine} if way.engine else {})
+        mapping = mapped(graph, {way.choice.block: way.fused} if way.fused else {})
         result = evaluate(graph, mapping, machine, costs=costs)
     except SpecError as error:
-        return replace(way, choice=replace(way.choice, why=str(error)), engine=None)
+        return replace(way, choice=replace(way.choice, why=str(error)), fused=None)
     ports = {engine.port for engine in machine.engines}
     moved = sum(size for op in result.ops for memory, size in op.bytes if memory in ports)
     energy, proof = result.energy, mapping.certificate

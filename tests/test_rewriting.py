@@ -12,6 +12,7 @@ from archmodel.records.base import SpecError, from_plain, to_plain
 from archmodel.records.graph import Graph
 from archmodel.records.mapping import Rewrite
 from archmodel.rewriting import cascade, rewritten, steps_of
+from archmodel.workload.operators import Bits
 from archmodel.workload.zoo import zoo_model
 
 from .workload.helpers import decoders
@@ -51,7 +52,7 @@ def test_the_last_tile_of_keys_is_padded_in_ranks_and_not_in_points() -> None:
     graph = zoo_model("llama-3.1-8b").prefill(100)
     (block,) = blocks(graph)
     steps = {step.output: einsum for step, (einsum, _) in
-             zip(steps_of("one-pass"), cascade(graph, block, Rewrite(block.name, "one-pass", 16)), strict=True)}  # fmt: skip
+             zip(steps_of("one-pass"), cascade(graph.tensor, block, Rewrite(block.name, "one-pass", 16)), strict=True)}  # fmt: skip
     assert dict(steps["BQK"].ranks)["p1"] == 7 and dict(steps["BQK"].ranks)["p0"] == 16
     assert steps["BQK"].work == block.scores.work and steps["SLNV"].work == block.values.work
     assert steps["SLN"].work == steps["LM"].work == block.exp.work
@@ -123,3 +124,18 @@ def test_a_cascade_with_one_step_changed_is_not_found() -> None:
         if einsum.name.startswith("attn.qk"):
             wrong = replace(einsum, map="tanh")
             assert not one_passes(replace(graph, einsums=(*graph.einsums[:index], wrong, *graph.einsums[index + 1 :]))), einsum.name
+
+
+def test_narrow_keys_and_values_are_widened_first() -> None:
+    graph = zoo_model("llama-3.1-8b").prefill(100, bits=Bits(8, 8, 4))
+    after = rewritten(graph, (Rewrite("attn.qk", "one-pass", 16, wide=8),))
+    first, second = (einsum for einsum in after.einsums if einsum.map == "dequantise")
+    assert first.inputs == ("attn.k.cache", "attn.k.cache.scale") and second.inputs == ("attn.v.cache", "attn.v.cache.scale")
+    assert (first.ranks, first.repeat) == ((("b", 1), ("e", 128), ("k", 8), ("p", 100)), 32)
+    assert after.tensor[first.output].bits == 8 and after.tensor["attn.k.cache.scale"].ranks == ("b", "p", "k")
+    (found,) = one_passes(after)
+    assert (found.key, found.value) == (f"{first.output}.tiles", f"{second.output}.tiles")
+    graph = zoo_model("deepseek-v3").decode(3, 100, bits=Bits(8, 8, 2))
+    after = rewritten(graph, (Rewrite("attn.qk", "one-pass", 16, wide=8),))
+    (both,) = (einsum for einsum in after.einsums if einsum.map == "dequantise")
+    assert dict(both.ranks)["z"] == 576

@@ -128,12 +128,16 @@ class Relayout:
 
 @dataclass(frozen=True)
 class Rewrite:
-    """The attention whose scores ``einsum`` computes follows another of the shipped cascades; one that splits the keys takes ``tile``
-    of them at a time."""
+    """The attention whose scores ``einsum`` computes follows another of the shipped cascades.
+
+    tile  keys at a time, in a cascade that splits them
+    wide  bits to which narrower keys and values are dequantised first, each row of them by a scale of its own; 0 leaves them
+    """
 
     einsum: str
     cascade: Annotated[str, OneOf(CASCADES)]
     tile: Annotated[int, Within(0, 1 << 20)] = 0
+    wide: Annotated[int, Within(0, 64)] = 0
 
     def __post_init__(self) -> None:
         check_fields(self, f"rewrite of {self.einsum}")

@@ -89,7 +89,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     for package, _ in PLACES:
         package.__path__.remove(str(tmp_path / package.__name__))
         sys.modules.pop(f"{package.__name__}.flash", None)
-    archmodel.engines._module.cache_clear()
+    archmodel.engines.module_of.cache_clear()
 
 
 def _machine(folder: Path, cycles: int) -> Machine:
