@@ -6,7 +6,7 @@ and its product with the scale, each rounded to fp32, then converted.
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,6 +14,21 @@ from archmodel.records.engines.systolic import OUTPUT_PARAMETER_BYTES
 from archmodel.records.formats import FP32, Format
 
 from .floating import added, converted, decoded, product, wire
+
+
+def quantised(m: Module, product: Signal, shift: Value) -> Value:
+    """``product``, signed 64 bits, shifted right, rounded half to even and saturated to int8."""
+    quotient = Signal(signed(64))
+    rest, unit, half = Signal(64, name="rest"), Signal(64, name="unit"), Signal(64, name="half")
+    rounded = Signal(signed(65))
+    m.d.comb += [
+        quotient.eq(product >> shift),
+        rest.eq(product.as_unsigned() & (unit - 1)),
+        unit.eq(1 << shift),
+        half.eq(unit >> 1),
+        rounded.eq(quotient + ((shift != 0) & ((rest > half) | ((rest == half) & quotient[0])))),
+    ]  # fmt: skip
+    return Mux(rounded > 127, 127, Mux(rounded < -128, -128, rounded))
 
 
 class Requantizer(wiring.Component):
@@ -31,17 +46,7 @@ class Requantizer(wiring.Component):
         product, shift = Signal(signed(64), name="product"), Signal(6, name="shift")
         with m.If(self.enable):
             m.d.sync += [product.eq((self.value + bias) * multiplier), shift.eq(self.parameters[64:70])]
-        quotient = Signal(signed(64))
-        rest, unit, half = Signal(64, name="rest"), Signal(64, name="unit"), Signal(64, name="half")
-        rounded = Signal(signed(65))
-        m.d.comb += [
-            quotient.eq(product >> shift),
-            rest.eq(product.as_unsigned() & (unit - 1)),
-            unit.eq(1 << shift),
-            half.eq(unit >> 1),
-            rounded.eq(quotient + ((shift != 0) & ((rest > half) | ((rest == half) & quotient[0])))),
-            self.result.eq(Mux(rounded > 127, 127, Mux(rounded < -128, -128, rounded))),
-        ]
+        m.d.comb += self.result.eq(quantised(m, product, shift))
         return m
 
 

@@ -36,14 +36,14 @@ class Sequencer(wiring.Component):
     unit raises `finished` in the last cycle of its work; no command but a sync ends before MIN_CYCLES.
     """
 
-    def __init__(self, words: int, registers: int) -> None:
+    def __init__(self, words: int, registers: int, **ports: Any) -> None:
         self.words, self.registers, self.address = words, registers, address_bits(words)
         super().__init__({
             "write": In(LANES), "write_address": In(self.address), "write_data": In(WORD),
             "start": In(1), "done": Out(1),
             "allow": In(1), "wants_port": Out(1), "issue": Out(1), "command": Out(INSTRUCTION_BYTES * 8), "base": Out(32),
             "moving": Out(1), "finished": In(1), "end": Out(1),
-            "tokens_in": In(len(UNITS)), "tokens_out": Out(len(UNITS)),
+            "tokens_in": In(len(UNITS)), "tokens_out": Out(len(UNITS)), **ports,
         })  # fmt: skip
         self.head = view("sync", self.command)
 
@@ -71,9 +71,7 @@ class Sequencer(wiring.Component):
                 with m.Elif((opcode != OPCODES["loop"]) & (opcode != OPCODES["end"])):
                     m.next = "ISSUE"
             with m.State("ISSUE"):
-                ready = tokens & ~self.busy
-                is_move = self.head.opcode == OPCODES["move"]
-                m.d.comb += [self.wants_port.eq(ready & is_move), self.issue.eq(ready & (self.allow | ~is_move))]
+                self._issue(m, tokens)
                 with m.If(self.issue):
                     m.next = "FETCH"
             with m.State("HALT"):
@@ -82,6 +80,12 @@ class Sequencer(wiring.Component):
                     m.next = "FETCH"
         self._decode(m, decode, instruction)
         return m
+
+    def _issue(self, m: Module, tokens: Signal) -> None:
+        """When a command whose tokens are there may start."""
+        ready = tokens & ~self.busy
+        is_move = self.head.opcode == OPCODES["move"]
+        m.d.comb += [self.wants_port.eq(ready & is_move), self.issue.eq(ready & (self.allow | ~is_move))]
 
     def _memory(self, m: Module) -> Any:
         """Program memory, written a 32-bit lane at a time."""
@@ -153,3 +157,20 @@ class Sequencer(wiring.Component):
                 m.d.sync += [self.command.eq(instruction), self.base.eq(move.base + register)]
         with m.If(self.start):
             m.d.sync += [self.pc.eq(0), depth.eq(0), *(register.eq(0) for register in self.current)]
+
+
+class OverlappingSequencer(Sequencer):
+    """In front of a unit that begins a command while earlier ones are still under way, and ends them in order; no syncs.
+
+    The unit says by `allow` when one may start, by `working` whether any is under way, and by `finished` and `signals` that
+    a token is visible in the next cycle, and to whom.
+    """
+
+    def __init__(self, words: int) -> None:
+        super().__init__(words, 0, working=In(1), signals=In(len(UNITS)))
+
+    def _issue(self, m: Module, tokens: Signal) -> None:
+        m.d.comb += self.issue.eq(tokens & self.allow)
+
+    def _flight(self, m: Module) -> None:
+        m.d.comb += [self.busy.eq(self.working), self.end.eq(self.finished), self.tokens_out.eq(Mux(self.finished, self.signals, 0))]

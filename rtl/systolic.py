@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from archmodel.records.commands import UNITS
-from archmodel.records.engines.systolic import BUFFERS, ISA_VERSION, OPCODES, OUTPUT_PARAMETER_BYTES, Hardware
-from archmodel.records.program import hardware_id
+from archmodel.records.engines.systolic import BUFFERS, ISA_VERSION, OUTPUT_PARAMETER_BYTES, Hardware
 
-from . import pe, sram, verilog
+from . import engine, pe, sram, verilog
 from .executor import Executor
-from .mover import LENGTH_BITS, Loader, Storer
-from .sequencer import LANES, WORD, Sequencer
+from .mover import Loader, RequantisingStorer
+from .sequencer import Sequencer
 
 TYPE = "systolic"
 TOP = "archmodel_systolic"
@@ -68,92 +66,27 @@ class Buffer(wiring.Component):
 
 
 def ports(hardware: Hardware) -> dict[str, Any]:
-    """Those of the engine, by name; ``Systolic`` says what they do."""
-    beat = 8 * hardware.port_bytes
-    return {
-        "program_write": In(1), "program_unit": In(2), "program_address": In(16), "program_lane": In(3), "program_data": In(WORD),
-        "start": In(1), "done": Out(1), "refused": Out(1),
-        "request_valid": Out(1), "request_ready": In(1), "request_write": Out(1), "request_address": Out(32),
-        "request_length": Out(LENGTH_BITS), "request_data": Out(beat),
-        "read_valid": In(1), "read_ready": Out(1), "read_data": In(beat), "written": In(1),
-        "trace_start": Out(len(UNITS)), "trace_end": Out(len(UNITS)),
-    }  # fmt: skip
+    """Those of the engine, by name; ``Engine`` says what they do."""
+    return engine.ports(hardware.port_bytes, HEADER)
 
 
-class Systolic(wiring.Component):
-    """The whole engine.
-
-    program_*   the host writes instructions, 32 bits at a time, while the engine is idle
-    start       one cycle; the run begins in it
-    refused     rises in the cycle after `start`, instead of a run, when the header names other hardware
-    done        no program runs
-    request_*   memory port: reads (one handshake a word) and writes (one a beat), addresses in beats
-    read_*      beats of reads, in order; the engine always takes them
-    written     response to a word written
-    trace_*     per unit (load, exec, store): a command starts; the last cycle before its token is visible
-    """
-
+class Systolic(engine.Engine):
     def __init__(self, hardware: Hardware) -> None:
-        self.hardware = hardware
-        super().__init__(ports(hardware))
+        super().__init__(hardware, ISA_VERSION, HEADER)
 
     def elaborate(self, platform: object) -> Module:
         m, hw = Module(), self.hardware
-        loader, executor, storer = Loader(hw), Executor(hw), Storer(hw)
+        loader, executor, storer = Loader(hw, BUFFERS), Executor(hw), RequantisingStorer(hw)
         m.submodules.loader, m.submodules.executor, m.submodules.storer = loader, executor, storer
-        sequencers = [Sequencer(hw.program_words, registers) for registers in (len(BUFFERS), 0, 2)]
+        load, execute, store = sequencers = [Sequencer(hw.program_words, registers) for registers in (len(BUFFERS), 0, 2)]
         starts = self._start(m)
-        units: tuple[Any, ...] = (loader, executor, storer)
-        for index, (sequencer, unit) in enumerate(zip(sequencers, units, strict=True)):
-            m.submodules[f"{UNITS[index]}_sequencer"] = sequencer
-            m.d.comb += [
-                sequencer.start.eq(starts), unit.issue.eq(sequencer.issue & (sequencer.head.opcode != OPCODES["sync"])),
-                unit.issued.eq(sequencer.command), sequencer.finished.eq(unit.finished),
-                self.trace_start[index].eq(sequencer.issue), self.trace_end[index].eq(sequencer.end),
-                sequencer.tokens_in.eq(Cat(*(other.tokens_out[index] for other in sequencers))),
-            ]  # fmt: skip
-        self._programs(m, sequencers)
-        self._port(m, sequencers, loader, storer)
+        self._sequence(m, starts, sequencers, (loader, executor, storer))
+        m.d.comb += execute.allow.eq(1)
+        self._port(m, load, store, loader, storer)
         self._buffers(m, starts, loader, executor, storer)
-        m.d.comb += [self.done.eq(Cat(*(s.done for s in sequencers)).all()),
-                     loader.base.eq(sequencers[0].base), storer.base.eq(sequencers[2].base)]  # fmt: skip
         return m
 
-    def _start(self, m: Module) -> Signal:
-        """Start, if the header of the program names this hardware."""
-        header = Array([Signal(WORD, name=f"header{i}") for i in range(3)])
-        with m.If(self.program_write & (self.program_unit == HEADER)):
-            m.d.sync += header[self.program_lane[:2]].eq(self.program_data)
-        mine, starts = Signal(name="mine"), Signal(name="starts")
-        expected = hardware_id(self.hardware)
-        m.d.comb += [mine.eq((header[0] == expected & 0xFFFFFFFF) & (header[1] == expected >> 32) & (header[2] == ISA_VERSION)),
-                     starts.eq(self.start & self.done & mine)]  # fmt: skip
-        with m.If(self.start):
-            m.d.sync += self.refused.eq(~mine)
-        return starts
-
-    def _programs(self, m: Module, sequencers: list[Sequencer]) -> None:
-        for index, sequencer in enumerate(sequencers):
-            mine = self.program_write & (self.program_unit == index)
-            m.d.comb += [
-                sequencer.write.eq(Cat(*(mine & (self.program_lane == lane) for lane in range(LANES)))),
-                sequencer.write_address.eq(self.program_address), sequencer.write_data.eq(self.program_data),
-            ]  # fmt: skip
-
-    def _port(self, m: Module, sequencers: list[Sequencer], loader: Loader, storer: Storer) -> None:
-        """One move at a time; a store goes before a load that could start in the same cycle."""
-        load, execute, store = sequencers
-        m.d.comb += [
-            store.allow.eq(~load.moving), load.allow.eq(~store.moving & ~store.wants_port), execute.allow.eq(1),
-            self.request_write.eq(storer.request), self.request_valid.eq(loader.request | storer.request),
-            self.request_address.eq(Mux(storer.request, storer.address, loader.address)),
-            self.request_length.eq(Mux(storer.request, storer.length, loader.length)), self.request_data.eq(storer.request_data),
-            loader.accepted.eq(self.request_ready), storer.accepted.eq(self.request_ready),
-            self.read_ready.eq(1), loader.response.eq(self.read_valid), loader.response_data.eq(self.read_data),
-            storer.response.eq(self.written),
-        ]  # fmt: skip
-
-    def _buffers(self, m: Module, starts: Signal, loader: Loader, executor: Executor, storer: Storer) -> None:
+    def _buffers(self, m: Module, starts: Signal, loader: Loader, executor: Executor, storer: RequantisingStorer) -> None:
         hw = self.hardware
         m.submodules.x = x = Buffer(hw.rows * hw.x_bits, hw.x_words, hw.banks)
         m.submodules.y = y = Buffer(hw.cols * hw.y_bits, hw.y_words, hw.banks)
