@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 
 from archmodel.masks import count
 from archmodel.records.base import SpecError
 from archmodel.records.cascade import Cascade
 from archmodel.records.equation import Equation, Term
 from archmodel.records.graph import Einsum, Graph, Stage, Tensor
+from archmodel.records.mask import Mask
 
 STAGE = "cascade"
+MOST_QUERIES, MOST_PAIRS = 1 << 26, 1 << 28
+"""What counting the pairs of a mask looks at, without blocks and with them: about a second."""
 
 
 def graph_of(cascade: Cascade) -> Graph:
@@ -85,11 +89,19 @@ def _points(cascade: Cascade, equation: Equation, extents: dict[str, int]) -> in
     if not {*queries, *keys} <= set(equation.ranks):
         return None
     sizes = [math.prod(extents[rank] for rank in parts) for parts in (queries, keys)]
-    pairs = count(masked.mask, *sizes)
-    if not pairs:
-        raise SpecError(f"cascade {cascade.name}: its mask hides every pair of {sizes[0]} queries and {sizes[1]} keys, expected one to "
-                        "compute")  # fmt: skip
-    return pairs * math.prod(extents.values()) // math.prod(sizes)
+    return _pairs(cascade.name, masked.mask, *sizes) * math.prod(extents.values()) // math.prod(sizes)
+
+
+@lru_cache(maxsize=64)
+def _pairs(name: str, mask: Mask, queries: int, keys: int) -> int:
+    """Pairs that a mask lets through, at least one."""
+    looked_at, most = (queries * keys, MOST_PAIRS) if mask.query_block else (queries, MOST_QUERIES)
+    if looked_at > most:
+        what = "pairs of queries and keys under a mask of blocks" if mask.query_block else "queries under a mask"
+        raise SpecError(f"cascade {name}: found {looked_at:,} {what}, expected at most {most:,}")
+    if not (pairs := count(mask, queries, keys)):
+        raise SpecError(f"cascade {name}: its mask hides every pair of {queries} queries and {keys} keys, expected one to compute")
+    return pairs
 
 
 def _resident(cascade: Cascade) -> tuple[tuple[str, int], ...]:

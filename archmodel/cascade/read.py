@@ -9,7 +9,7 @@ from typing import Any
 from archmodel.forms import Boolean, Choice, Form, Several, Text, Whole
 from archmodel.located import Findings, Node
 from archmodel.records.base import SpecError, Within, one_of
-from archmodel.records.cascade import Cascade, Masked, mask_faults, split_faults
+from archmodel.records.cascade import MOST_LINES, Cascade, Masked, mask_faults, split_faults
 from archmodel.records.cascade_rules import Fault, faults
 from archmodel.records.equation import Equation, Initial
 from archmodel.records.graph import MAX_EXTENT, TENSOR_KINDS, Tensor
@@ -99,8 +99,12 @@ class Reader:
 
     def named(self, key: str, pattern: Any, expected: str) -> dict[str, Node]:
         """The entries of a section whose names are right."""
-        found = {}
-        for name, node in self.mapping(self.top.get(key), key).items():
+        found: dict[str, Node] = {}
+        section = self.mapping(self.top.get(key), key)
+        if len(section) > MOST_LINES:
+            self.findings.add(self.top[key].place, key, f"found {len(section)} names, expected at most {MOST_LINES}")
+            return found
+        for name, node in section.items():
             if pattern.fullmatch(name):
                 found[name] = node
             else:
@@ -155,6 +159,9 @@ class Reader:
             return
         if not isinstance(node.value, list) or not node.value:
             self.findings.add(node.place, "einsums", f"found {node.shown()}, expected a list of lines")
+            return
+        if len(node.value) > MOST_LINES:
+            self.findings.add(node.place, "einsums", f"found {len(node.value)} lines, expected at most {MOST_LINES}")
             return
         axes: dict[str, tuple[str, ...]] = {tensor.name: tensor.ranks for tensor in self.inputs.values()}
         for item in node.value:

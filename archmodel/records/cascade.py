@@ -57,6 +57,8 @@ class Cascade:
                 raise SpecError(f"cascade {self.name}: {what} must be sorted by name, each once")
         if not 1 <= len(self.equations) <= MOST_LINES or len(self.initials) > MOST_LINES:
             raise SpecError(f"cascade {self.name}: {len(self.equations)} equations, expected 1 to {MOST_LINES}")
+        if max(len(self.ranks), len(self.splits), len(self.inputs)) > MOST_LINES:
+            raise SpecError(f"cascade {self.name}: found more than {MOST_LINES} ranks, splits or inputs, expected at most as many")
         for rank, extent in self.ranks:
             if not 1 <= extent <= MAX_EXTENT:
                 raise SpecError(f"cascade {self.name}: rank {rank} is {extent}, expected 1 to {MAX_EXTENT}")

@@ -10,8 +10,12 @@ from typing import Any
 
 from archmodel.cost import Costs, default_costs
 from archmodel.load import (
+    CASCADES,
     PRESETS,
+    cascade_from_yaml,
+    cascade_to_yaml,
     costs_to_yaml,
+    load_cascade,
     load_costs,
     load_machine,
     load_record,
@@ -21,6 +25,7 @@ from archmodel.load import (
     read_yaml,
     record_to_yaml,
 )
+from archmodel.records.cascade import Cascade
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Machine
 from archmodel.records.mapping import Mapping
@@ -156,6 +161,29 @@ def _set_sources() -> tuple[Source, ...]:
     return tuple(Source(option.encode()) for option in options)
 
 
+# --- Cascades -------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _cascade_sources() -> tuple[Source, ...]:
+    return tuple(Source(path.read_bytes(), read_yaml(path)) for path in sorted(CASCADES.glob("*.yaml")))
+
+
+def _use_cascade(cascade: Cascade) -> None:
+    """Its passes, its graph's products, and the description that it prints; where it is small, its values."""
+    from archmodel.cascade.graph import graph_of
+    from archmodel.cascade.passes import analysed_ranks, passes
+
+    if cascade_from_yaml(cascade_to_yaml(cascade)) != cascade:
+        raise AssertionError("the cascade doesn't read back what it prints")
+    for rank in analysed_ranks(cascade):
+        passes(cascade, rank)
+    graph = graph_of(cascade)
+    for einsum in graph.einsums:
+        if einsum.is_gemm:
+            graph.gemm(einsum)
+
+
 # --- Costs ----------------------------------------------------------------------------------------------------------
 
 
@@ -241,6 +269,7 @@ READERS: dict[str, Reader] = {
     "set": Reader("set.txt", _set_sources, _set, "--set |archmodel/presets/edge-npu.yaml:", _use_machine),
     "graph": Reader("graph.yaml", _graph_sources, lambda path: load_record(Graph, path), IN_FILE, _use_graph, YAML),
     "mapping": Reader("mapping.yaml", _mapping_sources, lambda path: load_record(Mapping, path), IN_FILE, _use_mapping, YAML),
+    "cascade": Reader("cascade.yaml", _cascade_sources, load_cascade, LOCATED, _use_cascade, YAML),
     "costs": Reader("costs.yaml", _cost_sources, load_costs, LOCATED, _use_costs, YAML),
     "result": Reader("result.json", _result_sources, read_saved, IN_FILE, _use_result, (json_text,)),
     "program": Reader("program.bin", _program_sources, _program, IN_FILE, _use_program),

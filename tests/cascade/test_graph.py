@@ -102,6 +102,14 @@ def test_a_mask_that_hides_everything_is_refused() -> None:
         graph_of(cascade)
 
 
+def test_a_mask_too_large_to_count_is_refused() -> None:
+    with pytest.raises(SpecError, match="found 1,073,741,824 queries under a mask, expected at most 67,108,864"):
+        graph("one-pass-causal", p=1 << 30)
+    blocks = Masked("p", "m", Mask(query_block=4, key_block=4, blocks=((0, 0),)))
+    with pytest.raises(SpecError, match="pairs of queries and keys under a mask of blocks, expected at most 268,435,456"):
+        graph_of(replace(load_cascade("one-pass-causal", {"p": 1 << 20, "m1": 1 << 10}), masked=blocks))
+
+
 def test_resident_bytes() -> None:
     """Four bits of keys and values, sixteen of scales and offsets; queries and the result are activations."""
     tokens, heads = 1024, 64

@@ -167,6 +167,17 @@ def test_the_rest_of_the_file(change: tuple[str, str], text: str) -> None:
     assert text in str(error.value)
 
 
+def test_too_many_lines_are_refused_before_they_are_read() -> None:
+    with pytest.raises(SpecError, match=r"mine\.yaml:7:3: einsums: found 257 lines, expected at most 256"):
+        cascade_of(*[SCORES] * 257)
+
+
+def test_too_many_names_are_refused() -> None:
+    many = ", ".join(f"r{number}: 1" for number in range(300))
+    with pytest.raises(SpecError, match=r"mine\.yaml:2:8: ranks: found 305 names, expected at most 256"):
+        cascade_of(SCORES, head=HEAD.replace("p: 5", f"p: 5, {many}"))
+
+
 def test_names_and_files(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(HEAD + f"  - {SCORES}\n")
     assert load_cascade(tmp_path / "mine.yaml").outputs == ("B",)
