@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from archmodel.engines import module_of
-from archmodel.engines.systolic.cycle import Event, Run
+from archmodel.engines.sequencing import Event, Run
 from archmodel.records.base import SpecError, to_plain
 
 from .drive import Engine, Observed, capacity

@@ -12,7 +12,8 @@ from unittest.mock import patch
 import numpy as np
 
 from archmodel import floating
-from archmodel.engines.systolic import closed_form, cycle, datapath, timing
+from archmodel.engines import moves, sequencing
+from archmodel.engines.systolic import closed_form, datapath, timing
 from archmodel.memory.port import Port
 from archmodel.memory.stalls import Stalls
 from archmodel.records.engines.systolic import BUFFERS, Hardware, decode, instruction
@@ -184,11 +185,11 @@ FAULTS = (
     Fault("memory", "five cycles between beats", (_with_port(_slow),)),
     Fault("memory", "stalls of responses a cycle late", (_with_port(_shifted),)),
     Fault("memory", "a bit flipped", (_with_port(_flipped),)),
-    Fault("cycle model", "issue takes four cycles", ((cycle, "ISSUE", 4),)),
-    Fault("cycle model", "control takes twelve cycles", ((cycle, "CONTROL", 12),)),
+    Fault("cycle model", "issue takes four cycles", ((sequencing, "ISSUE", 4),)),
+    Fault("cycle model", "control takes twelve cycles", ((sequencing, "CONTROL", 12),)),
     Fault("cycle model", "sync takes two cycles", ((timing, "SYNC", 2),)),
     Fault("cycle model", "no shortest command", ((timing, "MIN_CYCLES", 0),)),
-    Fault("cycle model", "store pipeline a stage longer", ((timing, "STORE_FILL", 5),)),
+    Fault("cycle model", "store pipeline a stage longer", ((moves, "STORE_FILL", 5),)),
     Fault("cycle model", "drain forgotten", ((timing, "exec_cycles", _after(timing.exec_cycles, -1)),)),
     Fault("cycle model", "load a cycle longer", ((timing, "load_cycles", _after(timing.load_cycles, 1)),)),
     Fault("closed form", "starts a cycle early", ((closed_form, "START", 2),)),

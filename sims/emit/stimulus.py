@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archmodel.engines.systolic.cycle import Run, accepts, executed, run, walk
+from archmodel.engines.sequencing import Run
+from archmodel.engines.systolic.cycle import accepts, executed, run, walk
 from archmodel.memory.port import Port
 from archmodel.records.base import SpecError
 from archmodel.records.commands import UNITS

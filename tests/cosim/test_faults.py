@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from archmodel.engines.sequencing import Event
 from archmodel.engines.systolic import timing
-from archmodel.engines.systolic.cycle import Event
 from rtl.systolic import emit
 from sims.cosim import faults, mutants
 from sims.cosim.compare import check, first_difference

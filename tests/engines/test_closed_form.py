@@ -9,9 +9,9 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from archmodel.engines.sequencing import Run
 from archmodel.engines.systolic import Bases, Tiling, lower, price, run
 from archmodel.engines.systolic.closed_form import batch, join
-from archmodel.engines.systolic.cycle import Run
 from archmodel.engines.systolic.tiling import RANKS, check, fits, quantum
 from archmodel.memory.port import Port, port_of
 from archmodel.records.engines.systolic import DATAFLOWS, Hardware, Params

@@ -9,9 +9,9 @@ from math import gcd
 import numpy as np
 import pytest
 
+from archmodel.engines.sequencing import Event, Run
 from archmodel.engines.systolic import Bases, Tiling, lower, price, run
 from archmodel.engines.systolic.closed_form import START, Folds, exec_cycles, load_cycles, store_cycles
-from archmodel.engines.systolic.cycle import Event, Run
 from archmodel.engines.systolic.tiling import RANKS, fits, quantum
 from archmodel.memory.port import Port
 from archmodel.records.commands import SYNC

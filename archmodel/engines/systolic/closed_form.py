@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from archmodel.engines.moves import load_cycles, store_cycles
 from archmodel.memory.port import Port
 from archmodel.records.commands import MIN_CYCLES, SYNC
 from archmodel.records.engines.systolic import Hardware
@@ -49,29 +50,6 @@ def exec_cycles(run: Folds, hardware: Hardware) -> Ints:
     period = np.maximum(hardware.rows, run.t)
     cycles = 2 * hardware.rows + hardware.cols + 1 + run.t + (run.outer * run.inner - 1) * period
     return np.maximum(MIN_CYCLES, cycles)
-
-
-def _transfer(words: Ints, beats: Ints, hardware: Hardware, port: Port) -> Ints:
-    """Cycles from the first request to the last response of ``words`` requests of ``beats`` beats each.
-
-    A request goes out when one of the ``outstanding`` slots is free; data come ``latency`` cycles later at the
-    earliest, one beat every ``interval`` cycles.  So the pattern repeats every ``outstanding`` requests.
-    """
-    data = beats * port.interval
-    group = np.maximum(hardware.outstanding * data, port.latency + 1 + data - port.interval)
-    full = (words - 1) // hardware.outstanding
-    rest = words - 1 - full * hardware.outstanding
-    return port.latency + full * group + rest * data + data - port.interval
-
-
-def load_cycles(words: Ints, beats: Ints, hardware: Hardware, port: Port) -> Ints:
-    """Cycles of one load command."""
-    return np.maximum(MIN_CYCLES, 2 + _transfer(words, beats, hardware, port))
-
-
-def store_cycles(words: Ints, beats: Ints, hardware: Hardware, port: Port) -> Ints:
-    """Cycles of one store command: three more, for the read of Z, the multiplication and the rounding."""
-    return np.maximum(MIN_CYCLES, 5 + _transfer(words, beats, hardware, port))
 
 
 @dataclass(frozen=True, eq=False)
