@@ -46,10 +46,16 @@ def count(mask: Mask, queries: int, keys: int) -> int:
     return sum(int(_in_ranges(mask, np.arange(at, min(at + AT_ONCE, queries)), keys).sum()) for at in range(0, queries, AT_ONCE))
 
 
-def _in_ranges(mask: Mask, queries: Ints, keys: int) -> Ints:
-    """Keys that each query sees, where no blocks are given: one range of positions, and with a sink a second before it."""
+def ranges(mask: Mask, queries: Ints, keys: int) -> tuple[Ints, Ints, Ints]:
+    """What each query sees of so many keys, where no blocks are given: ``low`` up to ``high``, and before ``low`` the first ``sinks``."""
     own, end = queries + mask.offset, mask.first + keys
     high = np.minimum(own + 1, end) if mask.causal else np.full_like(own, end)
     low = np.maximum(own - mask.window + 1, mask.first) if mask.window else np.full_like(own, mask.first)
     sinks = np.maximum(np.minimum(np.minimum(mask.sink, low), high) - mask.first, 0)
-    return np.maximum(high - low, 0) + sinks
+    return low - mask.first, np.maximum(high, low) - mask.first, sinks
+
+
+def _in_ranges(mask: Mask, queries: Ints, keys: int) -> Ints:
+    """Keys that each query sees, where no blocks are given."""
+    low, high, sinks = ranges(mask, queries, keys)
+    return high - low + sinks

@@ -115,8 +115,14 @@ class Unit:
                 self.tokens[name].popleft()
             if fields["signal"] >> bit & 1:
                 units[bit].tokens[self.name].append(end)
-        self.time, self.last_start = end, start
+        self.time, self.last_start = self.takes_next(start, end), start
         self.fetch()
+        if self.halted:
+            self.time = max(self.time, end)
+
+    def takes_next(self, start: int, end: int) -> int:
+        """The cycle from which it takes another command than the present one."""
+        return end
 
 
 def run_units(units: list[Unit], execute: Callable[[Unit, int], int]) -> Run:

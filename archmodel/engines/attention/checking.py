@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from archmodel.records.base import SpecError
 from archmodel.records.commands import MIN_CYCLES
-from archmodel.records.engines.attention import RECIPROCAL, RETURN
+from archmodel.records.engines.attention import ENTRIES, OPS_1D, OPS_2D, RECIPROCAL, RETURN, schedule_entries
 
 from .schedule import WORDS, Op, Schedule, Shape, wanted
 
@@ -18,6 +18,32 @@ Slots = dict[tuple[str, int], int]
 """The slot of each micro-op."""
 Order = tuple[tuple[str, int], tuple[str, int], int]
 """Two micro-ops and how many slots the second comes after the first, at least."""
+
+
+def from_words(words: bytes, period: int, stages: int) -> Schedule:
+    """The schedule in the instructions behind ``configure``.  Raises SpecError for slots that hold none."""
+    entries = schedule_entries(words)
+    if len(entries) != -(-period // ENTRIES) * ENTRIES or any(any(entry.values()) for entry in entries[period:]):
+        raise SpecError(f"schedule: {len(entries)} slots for a period of {period}, expected {period}, and empty ones up to a whole "
+                        "instruction")  # fmt: skip
+    divides = [at + entry["stage1"] * period for at, entry in enumerate(entries) if entry["divide"]]
+    if len(divides) != 1:
+        raise SpecError(f"schedule: it divides in {len(divides)} slots, expected 1")
+    return Schedule(period, stages, _ops(entries, period, "2", OPS_2D), _ops(entries, period, "1", OPS_1D), divides[0])
+
+
+def _ops(entries: tuple[dict[str, int], ...], period: int, side: str, names: tuple[str, ...]) -> tuple[Op, ...]:
+    """The micro-ops of one array.  Raises SpecError for a code that is none."""
+    found = []
+    for at, entry in enumerate(entries):
+        code, element, stage = (entry[f"{key}{side}"] for key in ("op", "index", "stage"))
+        if code >= len(names):
+            raise SpecError(f"schedule: micro-op {code} in slot {at}, expected at most {len(names) - 1}")
+        if code:
+            found.append(Op(names[code], element, at + stage * period))
+        elif element or stage:
+            raise SpecError(f"schedule: slot {at} starts nothing and names element {element} of stage {stage}, expected 0 of 0")
+    return tuple(sorted(found, key=lambda op: op.slot))
 
 
 def check_schedule(schedule: Schedule, of: Shape) -> None:

@@ -193,6 +193,9 @@ SETTLE = 10
 STATE_RM, STATE_RD, STATE_OTHERS = 0, 1, 2
 """Words of state of a tile of queries: RM, RD, then RNV[0], RNV[1], ..."""
 
+MOST_SHIFT = 24
+"""Fraction bits of an int8 score."""
+
 INDEX_BITS, STAGE_BITS = 12, 5
 ENTRY: Layout = (("op2", 4), ("index2", INDEX_BITS), ("stage2", STAGE_BITS), ("op1", 4), ("index1", INDEX_BITS),
                  ("stage1", STAGE_BITS), ("divide", 1))  # fmt: skip
