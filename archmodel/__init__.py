@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 _FACE = {
     "load_model": ("archmodel.workload.zoo", "find_model"),
     "load_machine": ("archmodel.load", "load_machine"),
+    "load_cascade": ("archmodel.load", "load_cascade"),
     "search": ("mapper", "search"),
     "lower": ("archmodel.lowering", "lower"),
     "evaluate": ("archmodel.evaluation", "evaluate"),

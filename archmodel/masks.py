@@ -39,11 +39,27 @@ def _in_blocks(mask: Mask, queries: Ints, keys: Ints) -> Bools:
 
 
 def count(mask: Mask, queries: int, keys: int) -> int:
-    """Pairs that are seen, of so many queries and keys."""
+    """Pairs that are seen, of so many queries and keys; looks at ``looked_at`` queries."""
     if mask.query_block:
-        every, step = np.arange(keys), max(1, AT_ONCE // max(1, keys))
-        return sum(int(visible(mask, np.arange(at, min(at + step, queries)), every).sum()) for at in range(0, queries, step))
+        total = looked_at(mask, queries)
+        return sum(_of_blocks(mask, np.arange(at, min(at + AT_ONCE, total)), queries, keys) for at in range(0, total, AT_ONCE))
     return sum(int(_in_ranges(mask, np.arange(at, min(at + AT_ONCE, queries)), keys).sum()) for at in range(0, queries, AT_ONCE))
+
+
+def looked_at(mask: Mask, queries: int) -> int:
+    """How many queries ``count`` looks at: each once, or with blocks once for each of its blocks."""
+    return len(mask.blocks) * min(mask.query_block, queries) if mask.query_block else queries
+
+
+def _of_blocks(mask: Mask, items: Ints, queries: int, keys: int) -> int:
+    """Pairs seen of some (block, query in it), counted through all blocks one after another."""
+    rows = min(mask.query_block, queries)
+    first_query, first_key = (np.array(mask.blocks, dtype=np.int64) * (mask.query_block, mask.key_block))[items // rows].T
+    own = first_query + items % rows
+    low, high, sinks = ranges(mask, own, keys)
+    start, stop = first_key, np.minimum(first_key + mask.key_block, keys)
+    seen = np.maximum(np.minimum(high, stop) - np.maximum(low, start), 0) + np.maximum(np.minimum(sinks, stop) - start, 0)
+    return int(seen[own < queries].sum())
 
 
 def ranges(mask: Mask, queries: Ints, keys: int) -> tuple[Ints, Ints, Ints]:

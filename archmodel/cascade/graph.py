@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable
 from functools import lru_cache
 
-from archmodel.masks import count
+from archmodel.masks import count, looked_at
 from archmodel.records.base import SpecError
 from archmodel.records.cascade import Cascade
 from archmodel.records.equation import Equation, Term
@@ -19,8 +19,8 @@ from archmodel.records.graph import Einsum, Graph, Stage, Tensor
 from archmodel.records.mask import Mask
 
 STAGE = "cascade"
-MOST_QUERIES, MOST_PAIRS = 1 << 26, 1 << 28
-"""What counting the pairs of a mask looks at, without blocks and with them: about a second."""
+MOST_QUERIES = 1 << 26
+"""What counting the pairs of a mask looks at: a second, or with blocks a few."""
 
 
 def graph_of(cascade: Cascade) -> Graph:
@@ -95,10 +95,9 @@ def _points(cascade: Cascade, equation: Equation, extents: dict[str, int]) -> in
 @lru_cache(maxsize=64)
 def _pairs(name: str, mask: Mask, queries: int, keys: int) -> int:
     """Pairs that a mask lets through, at least one."""
-    looked_at, most = (queries * keys, MOST_PAIRS) if mask.query_block else (queries, MOST_QUERIES)
-    if looked_at > most:
-        what = "pairs of queries and keys under a mask of blocks" if mask.query_block else "queries under a mask"
-        raise SpecError(f"cascade {name}: found {looked_at:,} {what}, expected at most {most:,}")
+    if (found := looked_at(mask, queries)) > MOST_QUERIES:
+        what = "queries in all blocks of a mask" if mask.query_block else "queries under a mask"
+        raise SpecError(f"cascade {name}: found {found:,} {what}, expected at most {MOST_QUERIES:,}")
     if not (pairs := count(mask, queries, keys)):
         raise SpecError(f"cascade {name}: its mask hides every pair of {queries} queries and {keys} keys, expected one to compute")
     return pairs

@@ -59,7 +59,7 @@ def ordered(saved: Saved) -> list[OpResult]:
 def execution_order(graph: Graph) -> list[str]:
     """Names of the Einsums, writers of a tensor before its readers, else by group as a model runs and then by name.
 
-    A graph whose tensors go in a circle has no such order and keeps its own.
+    Those whose tensors go in a circle (a recurrence) stand together, where the first of them can.
     """
     import networkx as nx
 
@@ -70,9 +70,14 @@ def execution_order(graph: Graph) -> list[str]:
     writers = writers_of(graph)
     flow.add_edges_from((writer.name, einsum.name) for einsum in graph.einsums for tensor in einsum.inputs
                         for writer in writers.get(tensor, ()) if writer is not einsum)  # fmt: skip
-    if not nx.is_directed_acyclic_graph(flow):
-        return list(einsums)
-    return list(nx.lexicographical_topological_sort(flow, key=lambda name: (place.get(einsums[name].group, len(place)), name)))
+
+    def key(name: str) -> tuple[int, str]:
+        return place.get(einsums[name].group, len(place)), name
+
+    circles = nx.condensation(flow)
+    members = {number: sorted(circles.nodes[number]["members"], key=key) for number in circles}
+    order = nx.lexicographical_topological_sort(circles, key=lambda number: key(members[number][0]))
+    return [name for number in order for name in members[number]]
 
 
 def writers_of(graph: Graph) -> dict[str, list[Einsum]]:

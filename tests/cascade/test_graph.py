@@ -105,9 +105,9 @@ def test_a_mask_that_hides_everything_is_refused() -> None:
 def test_a_mask_too_large_to_count_is_refused() -> None:
     with pytest.raises(SpecError, match="found 1,073,741,824 queries under a mask, expected at most 67,108,864"):
         graph("one-pass-causal", p=1 << 30)
-    blocks = Masked("p", "m", Mask(query_block=4, key_block=4, blocks=((0, 0),)))
-    with pytest.raises(SpecError, match="pairs of queries and keys under a mask of blocks, expected at most 268,435,456"):
-        graph_of(replace(load_cascade("one-pass-causal", {"p": 1 << 20, "m1": 1 << 10}), masked=blocks))
+    blocks = Masked("p", "m", Mask(query_block=1 << 30, key_block=4, blocks=((0, 0),)))
+    with pytest.raises(SpecError, match="found 134,217,728 queries in all blocks of a mask, expected at most 67,108,864"):
+        graph_of(replace(load_cascade("one-pass-causal", {"p": 1 << 27}), masked=blocks))
 
 
 def test_resident_bytes() -> None:

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from archmodel import load_machine, load_model
+from archmodel.cascade.graph import graph_of
+from archmodel.load import load_cascade
 from archmodel.records.graph import Graph
 from sims.report import timeline as module
 from sims.report.saved import Saved
@@ -43,7 +45,7 @@ def test_whoever_reads_a_tensor_comes_after_its_writers(model: str) -> None:
     assert late(graph, sorted(order)), "the check would see an order by name"
 
 
-def test_a_circle_keeps_the_order_of_the_graph(run: Saved) -> None:
+def test_a_circle_stands_together(run: Saved) -> None:
     first, *others = run.graph.einsums
     circle = replace(run.graph, einsums=(replace(first, inputs=(*first.inputs, first.output)), *others))
     assert execution_order(circle) == execution_order(run.graph), "a running sum is no circle"
@@ -51,7 +53,13 @@ def test_a_circle_keeps_the_order_of_the_graph(run: Saved) -> None:
     there = gemm.einsums[0]
     back = replace(there, name="back", output=there.inputs[0], inputs=(there.output,) * 2)
     tensors = tuple(replace(tensor, ranks=()) for tensor in gemm.tensors)
-    assert execution_order(replace(gemm, tensors=tensors, einsums=(there, back))) == ["gemm", "back"]
+    assert execution_order(replace(gemm, tensors=tensors, einsums=(there, back))) == ["back", "gemm"]
+
+
+def test_a_recurrence_runs_after_what_it_reads_and_before_what_reads_it() -> None:
+    order = execution_order(graph_of(load_cascade("one-pass")))
+    assert order[:3] == ["BQK", "LM", "RM"] and order[-1] == "AV"
+    assert abs(order.index("SPD") - order.index("RD")) == abs(order.index("SPNV") - order.index("RNV")) == 1
 
 
 def test_spans_cover_the_stage_without_gap_or_overlap(run: Saved) -> None:
