@@ -72,14 +72,14 @@ def _filled(scene: Scene, keep: Path, inside: set[str], tensor: str) -> bool:
 
 
 def _drained(scene: Scene, keep: Path, inside: set[str], tensor: str) -> bool:
-    """Whether what a body makes is read outside, or later."""
+    """Whether what a body makes is read outside, or later, or by nobody: then it is a result."""
     if not any(scene.placed[name].einsum.output == tensor for name in inside):
         return False
     mine = [edge for edge in scene.waits if edge.tensor == tensor]
     if any(edge.reader not in inside or _from_before(scene, keep, edge) for edge in mine):
         return True
     readers = {einsum.name for einsum in scene.graph.einsums if tensor in einsum.inputs}
-    return not readers <= {edge.reader for edge in mine}
+    return not readers or not readers <= {edge.reader for edge in mine}
 
 
 def _from_before(scene: Scene, keep: Path, edge: Edge) -> bool:

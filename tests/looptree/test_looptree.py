@@ -78,6 +78,10 @@ def test_what_a_node_keeps_is_fetched_once_and_what_nobody_else_reads_never_leav
     assert moved["buffer"] == 2 * (16 * 12 + 4 * 16 * 12)
 
 
+def test_a_result_leaves_the_memory_that_keeps_it() -> None:
+    assert traffic(held(PLAIN, "S", "X", "Y", level="buffer"))["dram"] == traffic(held(PLAIN, "S", "X", level="buffer"))["dram"]
+
+
 def test_a_node_under_a_loop_that_changes_nothing_of_its_tensor_fetches_again_only_if_another_loop_does() -> None:
     below = Loop("p", 8, Storage("K", "buffer", Loop("m", 4, Loop("p", 1, Loop("m", 1, on_array("qk"), "rows"), "cols"))))
     above = Loop("p", 8, Loop("m", 4, Storage("K", "buffer", Loop("p", 1, Loop("m", 1, on_array("qk"), "rows"), "cols"))))

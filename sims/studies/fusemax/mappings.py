@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Machine
-from archmodel.records.mapping import Compute, Loop, Mapping, Node, Parallel, Sequence, Storage
+from archmodel.records.mapping import Compute, Loop, Mapping, Node, Parallel, Peel, Sequence, Storage
 
 BUFFER, REGISTERS = "buffer", "registers"
 CHIP = "chip"
@@ -57,20 +59,99 @@ def architecture() -> Node:
 
 
 def cascade() -> Node:
-    """+Cascade: FLAT's array multiplies alone; all else is the lanes'."""
-    softmax = [lanes(name, 1) for name in ("LM", "RM", "SLN", "SLD", "PRM", "SPD", "RD", "SPNV")]
+    """+Cascade: FLAT's array multiplies alone; all else is the lanes'.  Maximum and sum take scores as they come, the rest from the buffer."""
     return Parallel((
-        rows(array("QK", 0), array("SLNV", 2)),
-        Storage("RM", REGISTERS, Sequence((*softmax, lanes("RNV", 3), lanes("AV", 3)))),
+        Storage("QK", REGISTERS, Parallel((rows(array("QK", 0)), lanes("LM", 1)))),
+        Storage("RM", REGISTERS, Sequence((
+            lanes("RM", 2),
+            Storage("SLN", REGISTERS, Sequence((lanes("SLN", 2), lanes("SLD", 2)))),
+            *(lanes(name, 2) for name in ("PRM", "SPD", "RD", "SPNV")), lanes("RNV", 4), lanes("AV", 4),
+        ))),
+        rows(array("SLNV", 3)),
     ))  # fmt: skip
 
 
-def one_pass(graph: Graph, machine: Machine, body: Node, group: int, cols: int, spilled: tuple[str, ...] = ()) -> Mapping:
+def one_pass(graph: Graph, machine: Machine, body: Node, group: int, cols: int, through: tuple[str, ...] = ()) -> Mapping:
     """``group`` tiles of ``cols`` queries meet each tile of keys, which is read once for them.
 
-    ``spilled`` of what a tile makes goes through the buffer, from one unit to the other.
+    ``through`` of what a tile makes goes from one unit to the other by way of the buffer.
     """
-    inside = keep(REGISTERS, tuple(name for name in PASSING if name not in spilled), body)
+    inside = keep(REGISTERS, tuple(name for name in PASSING if name not in through), body)
     tile = Loop("p", cols, Loop("p", 1, inside, "cols"))
-    group_of_queries = keep(BUFFER, ("Q", "RM", "RD", "RNV", *spilled), Loop("m1", 1, keep(BUFFER, ("K", "V"), tile)))
+    group_of_queries = keep(BUFFER, ("Q", "RM", "RD", "RNV", *through), Loop("m1", 1, keep(BUFFER, ("K", "V"), tile)))
     return Mapping(graph.name, machine.name, (Loop("b", 1, Loop("h", 1, Loop("p", group * cols, group_of_queries))),))
+
+
+def _tiled(leaf: Compute, cols: int, stay: tuple[str, ...] = (), keys_outside: bool = False) -> Node:
+    """A product on the array in tiles of keys over the rows by queries over the columns; ``stay`` in registers under the outer loop."""
+    inner, outer = ("p", "m") if keys_outside else ("m", "p")
+    tile = Loop("m", 1, Loop("p", 1, leaf, "cols"), "rows")
+    return Loop(outer, cols, keep(REGISTERS, stay, Loop(inner, cols, tile)))
+
+
+def _softmax(lanes_wide: int, lag: int, stay: tuple[str, ...] = ()) -> Node:
+    """Three of the four passes over a row, its keys over the lanes; ``stay`` in the buffer for that row alone."""
+
+    def wide(*leaves: Compute) -> Node:
+        return Loop("m", lanes_wide, Loop("m", 1, leaves[0] if len(leaves) == 1 else Sequence(leaves), "cols"))
+
+    parts = Sequence((wide(lanes("GM", lag)), Storage("SN", REGISTERS, wide(lanes("SN", lag), lanes("SD", lag))), wide(lanes("A", lag))))
+    return Loop("p", 1, keep(BUFFER, stay, keep(REGISTERS, ("GM", "SD"), parts)))
+
+
+def unfused(graph: Graph, machine: Machine, groups: int, cols: int) -> Mapping:
+    """Three trees through DRAM.  ``groups`` of queries: K and V are read once for each."""
+    queries = dict(next(einsum for einsum in graph.einsums if einsum.name == "QK").ranks)["p"]
+    group = queries // groups
+
+    def around(body: Node) -> Node:
+        return Loop("b", 1, Loop("h", 1, body))
+
+    scores = around(Loop("p", group, Storage("Q", BUFFER, _tiled(array("QK"), cols, ("K",), True))))
+    softmax = around(_softmax(cols, 0, ("QK", "SN")))
+    values = around(Loop("p", group, Storage("AV", BUFFER, _tiled(array("AV"), cols, ("V",), True))))
+    return Mapping(graph.name, machine.name, (values, softmax, scores))
+
+
+@dataclass(frozen=True)
+class Flat:
+    """What the FLAT authors' search chose for one point.
+
+    granule  queries of one head whose scores are made together
+    on_chip  of Q, QK, V and AV; A stays where QK does
+    spilled  keys of a row whose scores don't fit beside the others, and go through DRAM
+    """
+
+    granule: int
+    on_chip: tuple[str, ...]
+    spilled: int
+
+
+def flat(graph: Graph, machine: Machine, choice: Flat, cols: int) -> Mapping:
+    """Scores, softmax and values of three granules side by side; the spilled share keeps nothing on chip."""
+    resident = _granules(choice, choice.on_chip, cols)
+    tree = Peel("m", choice.spilled, _granules(choice, (), cols), resident) if choice.spilled else resident
+    return Mapping(graph.name, machine.name, (tree,))
+
+
+def _granules(choice: Flat, on_chip: tuple[str, ...], cols: int) -> Node:
+    """Output-stationary products where the scores stay on chip, else weight-stationary ones."""
+    if "QK" in choice.on_chip:
+        scores, values = _tiled(array("QK", 0), cols), _tiled(array("AV", 2), cols, ("AV",))
+        softmax = _softmax(cols, 1)
+    else:
+        scores, values = _tiled(array("QK", 0), cols, ("K",), True), _tiled(array("AV", 2), cols, ("V",), True)
+        softmax = _softmax(cols, 1, ("QK", "SN"))
+    stay = on_chip + (("SN", "A") if "QK" in on_chip else ())
+    beside = keep(BUFFER, stay, Parallel((Sequence((scores, values)), softmax)))
+    return Loop("b", 1, Loop("h", 1, Loop("p", choice.granule, beside)))
+
+
+def linear(graph: Graph, machine: Machine, cols: int) -> Mapping:
+    """Each product by itself: weights stay in the buffer, inputs and results pass once."""
+    trees = []
+    for einsum in graph.einsums:
+        inner = Loop("i", cols, Loop("i", 1, Loop("o", 1, array(einsum.name), "cols"), "rows"))
+        x, w = einsum.inputs
+        trees.append(Storage(w, BUFFER, Loop("t", cols, keep(BUFFER, (x, einsum.output), Loop("o", cols, inner)))))
+    return Mapping(graph.name, machine.name, tuple(trees))
