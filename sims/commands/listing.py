@@ -14,16 +14,18 @@ if TYPE_CHECKING:
     from archmodel.records.machine import Machine
     from archmodel.workload.model import Model
 
+WHAT = ("models", "machines", "cascades", "studies")
+
 
 def add_arguments(parser: Parser) -> None:
-    parser.add_argument("what", type=one_of("models", "machines", "cascades"), metavar="models|machines|cascades", help="which list")
+    parser.add_argument("what", type=one_of(*WHAT), metavar="|".join(WHAT), help="which list")
     add_output(parser, "write the list there; a name that ends in .json gets JSON")
 
 
 def execute(given: argparse.Namespace) -> int:
     check_writable(given.output)
     plain, table = {"models": (_plain_models, _model_table), "machines": (_plain_machines, _machine_table),
-                    "cascades": (_plain_cascades, _cascade_table)}[given.what]  # fmt: skip
+                    "cascades": (_plain_cascades, _cascade_table), "studies": (_plain_studies, _study_table)}[given.what]  # fmt: skip
     deliver(dump(plain()) if wants_json(given.output, given.json) else table(), given.output)
     return 0
 
@@ -132,3 +134,16 @@ def _cascade_table() -> str:
     notes = [("passes", "over the keys, rank m; archmodel passes CASCADE has every rank"),
              ("more", "extents are changed with --ranks; a YAML file of your own is as good as a name (docs/cascades.md)")]  # fmt: skip
     return grid(f"{len(rows)} cascades", ("cascade", ">Einsums", ">passes", "results", "extents"), rows) + "\n" + lines(notes)
+
+
+def _plain_studies() -> dict[str, str]:
+    from ..studies.record import studies
+
+    return studies()
+
+
+def _study_table() -> str:
+    from ..report.grid import grid
+
+    found = _plain_studies()
+    return grid(f"{len(found)} studies", ("study", "what it redoes"), [[name, text] for name, text in found.items()])

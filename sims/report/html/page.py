@@ -37,18 +37,18 @@ def page(results: Sequence[Saved]) -> str:
         sections=[sections.section(number, saved) for number, saved in enumerate(results, 1)],
         plots=[vars(plot) for number, saved in enumerate(results, 1) for plot in plots.plots(number, saved)],
         trust=sections.trust_words(), version=results[0].result.version, style=(HERE / "style.css").read_text(encoding="utf-8"),
-        script=script, library=_packed(library), policy=_policy(script, library),
+        script=script, library=packed(library), policy=policy(script, library),
     )  # fmt: skip
     return text
 
 
 @functools.cache
-def _packed(text: str) -> str:
+def packed(text: str) -> str:
     """Compressed without a time stamp, so that the same text gives the same bytes."""
     return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
 
 
-def _policy(*scripts: str) -> str:
+def policy(*scripts: str) -> str:
     """A Content-Security-Policy: no network at all, and no scripts but these, told by their digests."""
     digests = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts)
     return (f"default-src 'none'; script-src {digests}; style-src 'unsafe-inline'; img-src data: blob:; "

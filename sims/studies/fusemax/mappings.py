@@ -58,13 +58,17 @@ def architecture() -> Node:
     ))  # fmt: skip
 
 
-def cascade() -> Node:
-    """+Cascade: FLAT's array multiplies alone; all else is the lanes'.  Maximum and sum take scores as they come, the rest from the buffer."""
+def cascade(again: bool = False) -> Node:
+    """+Cascade: FLAT's array multiplies alone; all else is the lanes'.
+
+    Local maximum and sum take scores and weights as they come, unless they read them ``again`` from the buffer.
+    """
+    kept = () if again else ("QK", "SLN")
+    summed = Sequence((lanes("SLN", 2), lanes("SLD", 2)))
     return Parallel((
-        Storage("QK", REGISTERS, Parallel((rows(array("QK", 0)), lanes("LM", 1)))),
+        keep(REGISTERS, kept[:1], Parallel((rows(array("QK", 0)), lanes("LM", 1)))),
         Storage("RM", REGISTERS, Sequence((
-            lanes("RM", 2),
-            Storage("SLN", REGISTERS, Sequence((lanes("SLN", 2), lanes("SLD", 2)))),
+            lanes("RM", 2), keep(REGISTERS, kept[1:], summed),
             *(lanes(name, 2) for name in ("PRM", "SPD", "RD", "SPNV")), lanes("RNV", 4), lanes("AV", 4),
         ))),
         rows(array("SLNV", 3)),
@@ -89,13 +93,14 @@ def _tiled(leaf: Compute, cols: int, stay: tuple[str, ...] = (), keys_outside: b
     return Loop(outer, cols, keep(REGISTERS, stay, Loop(inner, cols, tile)))
 
 
-def _softmax(lanes_wide: int, lag: int, stay: tuple[str, ...] = ()) -> Node:
+def _softmax(lanes_wide: int, lag: int, stay: tuple[str, ...] = (), again: bool = False) -> Node:
     """Three of the four passes over a row, its keys over the lanes; ``stay`` in the buffer for that row alone."""
 
     def wide(*leaves: Compute) -> Node:
         return Loop("m", lanes_wide, Loop("m", 1, leaves[0] if len(leaves) == 1 else Sequence(leaves), "cols"))
 
-    parts = Sequence((wide(lanes("GM", lag)), Storage("SN", REGISTERS, wide(lanes("SN", lag), lanes("SD", lag))), wide(lanes("A", lag))))
+    summed = keep(REGISTERS, () if again else ("SN",), wide(lanes("SN", lag), lanes("SD", lag)))
+    parts = Sequence((wide(lanes("GM", lag)), summed, wide(lanes("A", lag))))
     return Loop("p", 1, keep(BUFFER, stay, keep(REGISTERS, ("GM", "SD"), parts)))
 
 
@@ -120,11 +125,13 @@ class Flat:
     granule  queries of one head whose scores are made together
     on_chip  of Q, QK, V and AV; A stays where QK does
     spilled  keys of a row whose scores don't fit beside the others, and go through DRAM
+    again    the sum reads its weights from the buffer, not as they come
     """
 
     granule: int
     on_chip: tuple[str, ...]
     spilled: int
+    again: bool = False
 
 
 def flat(graph: Graph, machine: Machine, choice: Flat, cols: int) -> Mapping:
@@ -138,10 +145,10 @@ def _granules(choice: Flat, on_chip: tuple[str, ...], cols: int) -> Node:
     """Output-stationary products where the scores stay on chip, else weight-stationary ones."""
     if "QK" in choice.on_chip:
         scores, values = _tiled(array("QK", 0), cols), _tiled(array("AV", 2), cols, ("AV",))
-        softmax = _softmax(cols, 1)
+        softmax = _softmax(cols, 1, (), choice.again)
     else:
         scores, values = _tiled(array("QK", 0), cols, ("K",), True), _tiled(array("AV", 2), cols, ("V",), True)
-        softmax = _softmax(cols, 1, ("QK", "SN"))
+        softmax = _softmax(cols, 1, ("QK", "SN"), choice.again)
     stay = on_chip + (("SN", "A") if "QK" in on_chip else ())
     beside = keep(BUFFER, stay, Parallel((Sequence((scores, values)), softmax)))
     return Loop("b", 1, Loop("h", 1, Loop("p", choice.granule, beside)))
