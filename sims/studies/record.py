@@ -91,7 +91,7 @@ def text(study: Study) -> str:
     """All tables and notes, for a terminal."""
     from ..report.grid import grid, lines
 
-    parts = [f"{study.title}\n{study.source}\n"]
+    parts = [f"{study.title}\n\n{lines([('source', study.source)])}"]
     for table in study.tables:
         parts.append(grid(table.title, headings(table), cells(table)) + (lines([("", table.note)]) if table.note else ""))
     return "\n".join(parts) + "\n" + "\n".join(lines([("note", note)]) for note in study.notes)

@@ -56,7 +56,8 @@ def three_pass(shape: Shape) -> Graph:
 
 def one_pass(shape: Shape, rows: int, again: bool = False) -> Graph:
     """Keys in tiles of ``rows``.  With ``again``, making RNV reads what it replaces, as the artifact counts at long lengths."""
-    lines = tuple((name, own, (*inputs, "RNV") if again and name == "RNV" else inputs, *how) for name, own, inputs, *how in ONE_PASS)
+    lines = tuple((name, own, (*inputs, "RNV") if again and name == "RNV" else inputs, map_, reduce)
+                  for name, own, inputs, map_, reduce in ONE_PASS)  # fmt: skip
     return _attention(shape, lines, ("m0", "m1"), {"m0": rows, "m1": shape.keys // rows})
 
 

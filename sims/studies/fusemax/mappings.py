@@ -93,14 +93,15 @@ def _tiled(leaf: Compute, cols: int, stay: tuple[str, ...] = (), keys_outside: b
     return Loop(outer, cols, keep(REGISTERS, stay, Loop(inner, cols, tile)))
 
 
-def _softmax(lanes_wide: int, lag: int, stay: tuple[str, ...] = (), again: bool = False) -> Node:
-    """Three of the four passes over a row, its keys over the lanes; ``stay`` in the buffer for that row alone."""
+def _softmax(lanes_wide: int, lag: int, stay: tuple[str, ...] = (), again: bool = False, staged: bool = False) -> Node:
+    """Softmax of a row, its keys over the lanes; ``stay`` in the buffer for that row alone; results are ``staged`` in the buffer."""
 
     def wide(*leaves: Compute) -> Node:
         return Loop("m", lanes_wide, Loop("m", 1, leaves[0] if len(leaves) == 1 else Sequence(leaves), "cols"))
 
     summed = keep(REGISTERS, () if again else ("SN",), wide(lanes("SN", lag), lanes("SD", lag)))
-    parts = Sequence((wide(lanes("GM", lag)), summed, wide(lanes("A", lag))))
+    weights, shares = (("SN",), ("A",)) if staged else ((), ())
+    parts = Sequence((wide(lanes("GM", lag)), keep(BUFFER, weights, summed), keep(BUFFER, shares, wide(lanes("A", lag)))))
     return Loop("p", 1, keep(BUFFER, stay, keep(REGISTERS, ("GM", "SD"), parts)))
 
 
@@ -135,23 +136,29 @@ class Flat:
 
 
 def flat(graph: Graph, machine: Machine, choice: Flat, cols: int) -> Mapping:
-    """Scores, softmax and values of three granules side by side; the spilled share keeps nothing on chip."""
-    resident = _granules(choice, choice.on_chip, cols)
-    tree = Peel("m", choice.spilled, _granules(choice, (), cols), resident) if choice.spilled else resident
-    return Mapping(graph.name, machine.name, (tree,))
+    """Scores, softmax and values of three granules side by side."""
+    tree = _resident(choice, cols)
+    return Mapping(graph.name, machine.name, (Peel("m", choice.spilled, _spilled(choice, cols), tree) if choice.spilled else tree,))
 
 
-def _granules(choice: Flat, on_chip: tuple[str, ...], cols: int) -> Node:
+def _resident(choice: Flat, cols: int) -> Node:
     """Output-stationary products where the scores stay on chip, else weight-stationary ones."""
     if "QK" in choice.on_chip:
         scores, values = _tiled(array("QK", 0), cols), _tiled(array("AV", 2), cols, ("AV",))
-        softmax = _softmax(cols, 1, (), choice.again)
-    else:
-        scores, values = _tiled(array("QK", 0), cols, ("K",), True), _tiled(array("AV", 2), cols, ("V",), True)
-        softmax = _softmax(cols, 1, ("QK", "SN"), choice.again)
-    stay = on_chip + (("SN", "A") if "QK" in on_chip else ())
+        return _granules(choice.granule, (*choice.on_chip, "SN", "A"), scores, values, _softmax(cols, 1, (), choice.again))
+    scores, values = _tiled(array("QK", 0), cols, ("K",), True), _tiled(array("AV", 2), cols, ("V",), True)
+    return _granules(choice.granule, choice.on_chip, scores, values, _softmax(cols, 1, ("QK", "SN"), choice.again))
+
+
+def _spilled(choice: Flat, cols: int) -> Node:
+    """What is made goes through the buffer to DRAM, and is read from there; nothing else stays on chip."""
+    scores, values = Storage("QK", BUFFER, _tiled(array("QK", 0), cols)), _tiled(array("AV", 2), cols, ("AV",))
+    return _granules(choice.granule, (), scores, values, _softmax(cols, 1, (), choice.again, True))
+
+
+def _granules(granule: int, stay: tuple[str, ...], scores: Node, values: Node, softmax: Node) -> Node:
     beside = keep(BUFFER, stay, Parallel((Sequence((scores, values)), softmax)))
-    return Loop("b", 1, Loop("h", 1, Loop("p", choice.granule, beside)))
+    return Loop("b", 1, Loop("h", 1, Loop("p", granule, beside)))
 
 
 def linear(graph: Graph, machine: Machine, cols: int) -> Mapping:
