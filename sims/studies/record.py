@@ -11,8 +11,7 @@ from typing import Any
 
 import sims.studies
 from archmodel.records.base import SpecError
-
-from ..commands.parser import close_to
+from archmodel.schema import choice
 
 Cell = str | int | float | None
 
@@ -74,9 +73,9 @@ def studies() -> dict[str, str]:
 
 
 def find_study(name: str) -> Study:
-    """The study of a name, computed.  Raises SpecError naming the closest for one that isn't there."""
+    """The study of a name, computed.  Raises SpecError, which names the closest, for one that isn't there."""
     if name not in studies():
-        raise SpecError(f"study {name!r}: {close_to(name, tuple(studies()))}")
+        raise SpecError(f"study: found {name!r}, expected {choice(name, studies())}")
     found: Study = importlib.import_module(f"sims.studies.{name}.study").study()
     return found
 

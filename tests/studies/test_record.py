@@ -12,7 +12,8 @@ from sims.cli import main
 from sims.studies.record import Column, Study, Table, error, find_study, mean, plain, shown, studies, text
 
 ROWS = (("a", 0.5), ("b", None))
-TOY = Study("toy", "A toy", "nobody", (Table("t", "A table", (Column("what"), Column("error", "error")), ROWS, "a note"),), (), ("one note",))
+TABLE = Table("t", "A table", (Column("what"), Column("error", "error")), ROWS, "a note")
+TOY = Study("toy", "A toy", "nobody", (TABLE,), (), ("one note",))
 
 
 @pytest.mark.parametrize(
@@ -38,10 +39,10 @@ def test_an_error_needs_something_published() -> None:
 
 def test_a_study_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert "fusemax" in studies()
-    with pytest.raises(SpecError, match=r"study 'fusemacs': did you mean fusemax\?"):
+    with pytest.raises(SpecError, match="study: found 'fusemacs', expected fusemax"):
         find_study("fusemacs")
     assert main(["study", "fusemacs"]) == 2
-    assert capsys.readouterr().err == "archmodel: study 'fusemacs': did you mean fusemax?\n"
+    assert capsys.readouterr().err == "archmodel: study: found 'fusemacs', expected fusemax\n"
 
 
 def test_studies_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
