@@ -71,6 +71,49 @@ def test_random_cascades() -> None:
     assert {1, 2, 3, 4} <= seen
 
 
+INDICES = {"full": "m1,m0", "tile": "m1", "column": "m0", "scalar": ""}
+REDUCED = {("full", "tile"): "m0", ("full", "column"): "m1", ("full", "scalar"): "m1,m0", ("tile", "scalar"): "m1",
+           ("column", "scalar"): "m0"}  # fmt: skip
+
+
+def drawn_split(seed: int) -> Cascade:
+    """Lines over a rank in two parts: tensors of all of it, of its tiles, of places in a tile, and of neither; running ones too."""
+    draw = random.Random(seed)
+    there: dict[str, list[str]] = {"full": ["X"], "tile": [], "column": [], "scalar": []}
+    lines = []
+    for number in range(draw.randint(3, 16)):
+        name = f"T{number}"
+        source = draw.choice([kind for kind in ("full", "full", "full", "tile", "column") if there[kind]])
+        term = f"{draw.choice(there[source])}[{INDICES[source]}]"
+        action = draw.choice(("map", "map", "reduce", "run"))
+        if action == "reduce":
+            kind = draw.choice([to for of, to in REDUCED if of == source])
+            lines.append(f"{name}[{INDICES[kind]}] = sum({REDUCED[source, kind]}) {term}")
+        elif action == "run" and source == "tile":
+            kind = "tile"
+            lines += [f"{name}R[0] = 0", f"{name}R[m1+1] = {name}R[m1] + {term}", f"{name}[m1] = {name}R[m1+1] - {name}R[m1]"]
+            lines.append(f"{name}E[] = exp({name}R[M1])")
+            there["scalar"].append(f"{name}E")
+        else:
+            kind = source
+            other = draw.choice([of for of in there if there[of] and set(INDICES[of].split(",")) - {""} <= set(INDICES[source].split(","))])
+            lines.append(f"{name}[{INDICES[source]}] = {term} + {draw.choice(there[other])}[{INDICES[other]}]")
+        there[kind].append(name)
+    lines.append(f"Y[m1,m0] = X[m1,m0] + {there['full'][-1]}[m1,m0]")
+    text = "ranks: {m: [m1, m0], m1: 9, m0: 2}\ninputs: {X: {ranks: [m1, m0]}}\neinsums:\n"
+    return cascade_from_yaml(text + "".join(f"  - {line}\n" for line in lines))
+
+
+def test_random_cascades_over_a_split_rank() -> None:
+    seen = set()
+    for seed in range(300):
+        cascade = drawn_split(seed)
+        count = passes(cascade, "m").count
+        assert count == sweeps(cascade, "m"), cascade_to_yaml(cascade)
+        seen.add(count)
+    assert {1, 2, 3} <= seen
+
+
 def test_einsums_and_what_goes_between_passes() -> None:
     found = passes(load_cascade("three-pass"), "m")
     assert dict(found.einsums) == {"QK": 1, "GM": 1, "SN": 2, "SD": 2, "A": 3, "AV": 3}
