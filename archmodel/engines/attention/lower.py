@@ -95,7 +95,7 @@ def lower(work: Attention, hardware: Hardware, bases: Bases, size: int = 0) -> P
     steps = tuple(extent[name] // work.heads if name != "M" else 0 for name in BUFFERS)
     streams = (_heads(work.heads, maker.apart(), maker.load, steps), _heads(work.heads, maker.apart(), maker.execute, STILL),
                _heads(work.heads - 1, 0, maker.store, (extent["O"] // work.heads, *STILL[1:])) + maker.store(work.heads - 1))  # fmt: skip
-    halted = [(*encoded(folded(stream), instruction), instruction("halt")) for stream in streams]
+    halted = [(*encoded((*stream[:1], *folded(stream[1:])), instruction), instruction("halt")) for stream in streams]
     for name, stream in zip(UNITS, halted, strict=True):
         if len(stream) > hardware.program_words:
             raise SpecError(f"lower: {len(stream)} instructions for the {name} unit, and its sequencer holds {hardware.program_words}; "
@@ -153,7 +153,8 @@ class _Maker:
                 code.append(self._move("M", self.patterns_at[index], len(block.patterns)))
             code += self._keys(head, block, row, last)
             row += visits
-        return folded(code, DEEPEST - 1)
+        # The first command of all stands in no loop, so that it always issues in the same cycle.
+        return (*code[:1], *folded(code[1:], DEEPEST - 1))
 
     def _keys(self, head: int, block: Block, row: int, last: int) -> Iterator[Item]:
         """Loads of K and V: the first rows of all wait for no bank, the last row of a block tells the store unit too."""

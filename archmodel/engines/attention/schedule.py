@@ -136,15 +136,17 @@ class _Tile:
     def _room(self, place: int, more: int) -> bool:
         return not self.of.buffer_words or self.words[place] + more <= self.of.buffer_words
 
-    def _open_one(self, slot: int, name: str) -> bool:
+    def _open_one(self, slot: int, name: str, beside: int = 0) -> bool:
+        """Whether a 1D micro-op fits a slot, and as many more words."""
         place = slot % self.period
-        return place not in self.one and self._room(place, WORDS.get(name, 0))
+        return place not in self.one and self._room(place, WORDS.get(name, 0) + beside)
 
     def _open_two(self, slot: int, name: str, lifted: str) -> bool:
         place = slot % self.period
         if place in self.two or not self._room(place, WORDS.get(name, 0)):
             return False
-        return not lifted or self._open_one(slot + self.of.lift, lifted)
+        beside = 0 if self.of.lift % self.period else WORDS.get(name, 0)
+        return not lifted or self._open_one(slot + self.of.lift, lifted, beside)
 
     def _put(self, side: dict[int, Op], op: Op) -> int:
         side[op.slot % self.period] = op
@@ -162,11 +164,15 @@ class _Tile:
 
     def put_one(self, earliest: int, name: str, index: int = 0) -> int:
         """Places a 1D micro-op; a shy one stays where no 2D micro-op could send it results, as long as there is such a slot."""
-        slots = [slot for slot in range(earliest, earliest + self.period) if self._open_one(slot, name)]
-        if not slots:
+        slots = (slot for slot in range(earliest, earliest + self.period) if self._open_one(slot, name))
+        if (first := next(slots, None)) is None:
             raise _Full
-        aside = (slot for slot in slots if (slot - self.of.lift) % self.period in self.two)
-        return self._put(self.one, Op(name, index, next(aside, slots[0]) if self.shy else slots[0]))
+        if self.shy and not self._is_aside(first):
+            first = next((slot for slot in slots if self._is_aside(slot)), first)
+        return self._put(self.one, Op(name, index, first))
+
+    def _is_aside(self, slot: int) -> bool:
+        return (slot - self.of.lift) % self.period in self.two
 
     def place(self, delay: int) -> Schedule:
         """Everything, with the numerators ``delay`` slots later than they could.  Raises _Full."""

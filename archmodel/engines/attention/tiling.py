@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated
 
@@ -130,6 +131,7 @@ def most_in_block(work: Attention, hardware: Hardware) -> int:
     return min(query_tiles(work, hardware), *(hardware.depth(name) // needs[name] for name in "QSO"), (1 << 16) - 1)
 
 
+@lru_cache(maxsize=16)
 def blocks(work: Attention, hardware: Hardware, size: int = 0) -> tuple[Block, ...]:
     """The blocks of one head, of ``size`` tiles of queries each but the last; 0 for as many as fit.
 
