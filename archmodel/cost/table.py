@@ -8,6 +8,7 @@ Actions (energy, pJ)
     add mul max exp div      one floating-point operation of ``bits`` bits; max counts as an addition
     requantise               bias, multiplication, shift and rounding of one accumulator
     register_write           ``bits`` flip-flops clocked
+    register_read            ``bits`` of a register file: only in a user's own table
     sram_read sram_write     a word of ``bits`` bits of a memory of ``size_bytes``
     dram_read dram_write     ``bits`` bits of a memory of ``technology``
     wire                     ``bits`` bits moved one millimetre
@@ -46,7 +47,7 @@ WIDE = ("mac", "int_add", "int_mul", "fp_add", "fp_mul", "bf16_add", "bf16_mul",
         "requantizer", "max")  # fmt: skip
 """Operators, whose cost depends on their width otherwise than in proportion."""
 ACTIONS = {
-    "pj": (*WIDE[:10], "max", "register_write", "sram_read", "sram_write", "dram_read", "dram_write"),
+    "pj": (*WIDE[:10], "max", "register_write", "register_read", "sram_read", "sram_write", "dram_read", "dram_write"),
     "pj/mm": ("wire",), "um2": (*WIDE[1:7], *WIDE[10:], "register", "sram", "sram_cell", "control"),
     "w/um2": ("leakage",), "w/bit": ("sram",), "w/gib": ("dram_background",), "ratio": ("placement",),
 }  # fmt: skip

@@ -9,7 +9,8 @@ time      a leaf takes its points over the lanes that its spatial loops use, tim
 memories  each moves its bytes at its bandwidth, beside everything else; one without a bandwidth costs no time.  Sizes aren't
           enforced.
 shares    of a Peel are each counted over the whole rank and weighed; they don't wait for each other.
-energy    counts of actions times the cost table's energies.  Registers, links and leakage cost nothing.
+energy    counts of actions times the cost table's energies.  Where the table has a row register_read, the registers of one lane of
+          each unit are counted, as FuseMax's artifact does; links and leakage cost nothing.
 """
 
 from archmodel.looptree.rows import evaluate

@@ -116,7 +116,7 @@ def left(path: Path, rank: str, extent: int) -> int:
     return min([extent, *(loop.tile for loop in _chain(path, rank))])
 
 
-def cycles_of_leaf(path: Path, ranks: Sequence[tuple[str, int]]) -> int:
+def steps_of_leaf(path: Path, ranks: Sequence[tuple[str, int]]) -> int:
     """Steps in time of all points of an Einsum; loops over ranks that it lacks don't repeat it."""
     return prod(steps(extent, _chain(path, rank)) for rank, extent in ranks)
 

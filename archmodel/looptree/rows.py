@@ -9,7 +9,7 @@ from fractions import Fraction
 from archmodel.engines import Unit, Work, engine_module
 from archmodel.looptree.flow import check_order, edges
 from archmodel.looptree.path import Branch, branches, paths
-from archmodel.looptree.timing import place, time_of
+from archmodel.looptree.timing import Placed, place, time_of
 from archmodel.looptree.traffic import REGISTERS, Scene, moves
 from archmodel.records.base import SpecError
 from archmodel.records.figure import Figure, by_cause
@@ -83,10 +83,20 @@ def _count(work: Work, branch: Branch, einsums: dict[str, Einsum], units: dict[s
         for action, times in item.unit.point_actions(item.einsum):
             bits = work.graph.tensor[item.einsum.output].bits
             _sum(counts.actions, (action, bits), branch.weight * times * item.einsum.volume)
+        _count_registers(work, item, branch.weight, counts)
     for move in moves(Scene(work.graph, work.engine.port or "", placed, keeps, waits, extents)):
         bits = work.graph.tensor[move.tensor].bits
         _sum(counts.bits, (move.memory, "read"), branch.weight * move.read * bits)
         _sum(counts.bits, (move.memory, "write"), branch.weight * move.written * bits)
+
+
+def _count_registers(work: Work, item: Placed, weight: Fraction, counts: Counts) -> None:
+    """Those of one lane, whatever their number: operands are written and read, a sum is read and written for each point."""
+    operands, einsum = len(item.einsum.inputs), item.einsum
+    bits = work.graph.tensor[einsum.output].bits
+    for action, times in (("register_read", operands + (einsum.reduce != "none")), ("register_write", operands + 1)):
+        if work.costs.has("register_read", "pj"):
+            _sum(counts.actions, (action, bits), weight * times * item.steps)
 
 
 def _check_levels(work: Work, keeps: tuple[tuple[Node, ...], ...]) -> None:

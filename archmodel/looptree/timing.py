@@ -9,7 +9,7 @@ from itertools import product
 
 from archmodel.engines import Unit
 from archmodel.looptree.flow import Edge, parting
-from archmodel.looptree.path import Path, cycles_of_leaf, iterations, share, side_by_side
+from archmodel.looptree.path import Path, iterations, share, side_by_side, steps_of_leaf
 from archmodel.records.base import SpecError
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.mapping import Compute, Loop, Node, Parallel, Peel, below
@@ -35,9 +35,14 @@ class Placed:
         return end.lag
 
     @property
+    def steps(self) -> Fraction:
+        """Points that a lane computes."""
+        return self.weight * steps_of_leaf(self.path, self.einsum.ranks)
+
+    @property
     def cycles(self) -> Fraction:
         """Of its unit, for all of the leaf's points."""
-        return self.weight * cycles_of_leaf(self.path, self.einsum.ranks) * (self.unit.point_cycles(self.einsum) or Fraction(0))
+        return self.steps * (self.unit.point_cycles(self.einsum) or Fraction(0))
 
 
 @dataclass(frozen=True)
@@ -53,9 +58,10 @@ def place(einsum: Einsum, path: Path, units: dict[str, Unit], extents: dict[str,
     """Raises SpecError for a unit that isn't there, or has fewer rows or columns than the tree puts side by side."""
     end = path[-1]
     assert isinstance(end, Compute)
-    if end.unit not in units:
-        raise SpecError(f"mapping of {einsum.name}: no unit {end.unit!r} in {end.engine} (it has: {', '.join(units)})")
-    unit = units[end.unit]
+    name = next(iter(units)) if not end.unit and len(units) == 1 else end.unit
+    if name not in units:
+        raise SpecError(f"mapping of {einsum.name}: no unit {name!r} in {end.engine} (it has: {', '.join(units)})")
+    unit = units[name]
     if unit.point_cycles(einsum) is None:
         raise SpecError(f"mapping of {einsum.name}: unit {unit.name} does no {einsum.map} with {einsum.reduce} (it has: "
                         f"{', '.join(operator for operator, _ in unit.rates)})")  # fmt: skip

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
 from archmodel import evaluate
+from archmodel.load import load_costs
 from archmodel.looptree.path import branches
 from archmodel.records.base import SpecError
 from archmodel.records.graph import Einsum, Graph, Tensor
 from archmodel.records.mapping import Compute, Loop, Mapping, Node, Parallel, Peel, Sequence, Storage
-from tests.looptree.small import GRAPH, HIGHEST, POWER, SCORES, STAGE, held, machine, on_array, on_lanes, row, spread
+from tests.looptree.small import (
+    GRAPH,
+    HIGHEST,
+    PARAMS,
+    POWER,
+    SCORES,
+    STAGE,
+    held,
+    machine,
+    on_array,
+    on_lanes,
+    row,
+    spread,
+)
 
 PLAIN = Loop("p", 8, Loop("p", 1, Sequence((
     Loop("m", 4, Loop("m", 1, on_array("qk"), "rows")), on_lanes("max"), on_lanes("power"))), "cols"))  # fmt: skip
@@ -192,3 +207,22 @@ def test_energy_counts_actions_and_what_moves() -> None:
     assert mac == pytest.approx(default_costs().energy_pj("mac", 16, 45).value, rel=1e-12)
 
 
+
+
+def test_registers_of_one_lane_are_counted_where_the_table_prices_reads(tmp_path: Path) -> None:
+    table = tmp_path / "costs.yaml"
+    table.write_text("rows:\n" + "".join(
+        f"- {{action: {action}, unit: pj, bits: 16, value: {value}, low: unknown, high: unknown, node: 45 nm, condition: none, "
+        "source: none, provenance: published}\n" for action, value in (("register_read", 2), ("register_write", 3))))  # fmt: skip
+    on = machine(None)
+    found = evaluate(GRAPH, Mapping(GRAPH.name, on.name, (PLAIN,)), on, "analytic", load_costs(table)).ops[0]
+    lane = 4 * 12  # points of a maximum or an exponential; of the array's, four times as many over 16 elements
+    assert dict(found.energy_by)["register_read"].value == 2 * (3 * QK + 2 * lane + 2 * lane)
+    assert dict(found.energy_by)["register_write"].value == 3 * (3 * QK + 2 * lane + 3 * lane)
+    assert "register_write" not in dict(row(PLAIN).energy_by)
+
+
+def test_a_leaf_need_not_name_the_only_unit() -> None:
+    only = replace(PARAMS, units=("lanes",), rows=(1,), cols=(8,), operations=("lanes max 2",), actions=())
+    tree = Loop("p", 8, Loop("p", 1, Compute("max", "chip"), "cols"))
+    assert row(tree, machine(None, params=only), replace(GRAPH, einsums=(HIGHEST,))).cycles == 2 * MAX

@@ -27,8 +27,8 @@ NOTES = (
     "fraction there, which moves its traffic by 0.05 % at most (4K).",
     "Unfused attention from 256K: the paper's mapper (Timeloop, for energy times delay) keeps an eighth of the queries (a sixteenth at "
     "128 elements a head) and reads K and V once for each; our mapping does the same.",
-    "Energy of the buffer: two figures for each size, fitted to the artifact's own energies. Registers are not counted: the artifact "
-    "counts those of a single element, and the sums that leave the array, less than 0.05 %.",
+    "Energy of the buffer: two figures for each size, fitted to the artifact's own energies. Registers are those of a single "
+    "element and a single lane, as the artifact counts them; it also counts the sums that leave FuseMax's array, 0.05 % that we leave out.",
     "Energy with the artifact's extra reads: from 64K (FLAT) and 256K on, Timeloop's elision of first reads fails, and the buffer is read "
     "once more for the weights (FLAT), for scores and weights (+Cascade, at XLM and 1M another half more) or for RNV (FuseMax; two "
     "thirds of it at BERT 256K). The column counts one more read of each.",
