@@ -18,7 +18,8 @@ from pathlib import Path
 from archmodel.records.base import SpecError
 
 HARNESSES = {"archmodel_systolic_axi": "axi_harness.cpp", "archmodel_multiply_add": "arithmetic.cpp",
-             "archmodel_requantizer": "arithmetic.cpp"}  # fmt: skip
+             "archmodel_requantizer": "arithmetic.cpp", "archmodel_attention_pe": "elements.cpp",
+             "archmodel_attention_lane": "elements.cpp"}  # fmt: skip
 """What drives a top module that is no engine by itself; beside it stands ``SHARED``."""
 SHARED = Path(__file__).with_name("simulation.h")
 OLDEST_VERILATOR = (5, 36)
