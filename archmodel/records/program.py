@@ -8,7 +8,7 @@ Its bytes are canonical and little-endian:
     4       2     format version (1)
     6       2     ISA version of the engine
     8       8     first 8 bytes of the SHA-256 of the engine's hardware record
-    16      8     engine type, ASCII, zero padded
+    16      8     engine type, its first 8 letters, ASCII, zero padded
     24      4     number of streams n
     28      4n    instructions in each stream
     ...           the instructions, 32 bytes each, stream after stream
@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
+from collections.abc import Iterable
 from collections.abc import Mapping as Fields
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ from .base import SpecError, record_hash
 MAGIC = b"AMPG"
 FORMAT_VERSION = 1
 INSTRUCTION_BYTES = 32
+ENGINE_LETTERS = 8
 MAX_STREAMS = 16
 MAX_INSTRUCTIONS = 1 << 20
 
@@ -57,13 +59,16 @@ def hardware_id(hardware: Any) -> int:
 
 
 def to_bytes(program: Program) -> bytes:
-    name = program.engine.encode("ascii")
+    name = program.engine[:ENGINE_LETTERS].encode("ascii")
     head = struct.pack("<4sHHQ8sI", MAGIC, FORMAT_VERSION, program.isa, program.hardware, name, len(program.streams))
     return head + struct.pack(f"<{len(program.streams)}I", *program.lengths()) + b"".join(program.streams)
 
 
-def from_bytes(data: bytes) -> Program:
-    """The program in ``data``.  Raises SpecError on anything that ``to_bytes`` doesn't write."""
+def from_bytes(data: bytes, engines: Iterable[str] = ()) -> Program:
+    """The program in ``data``, of the one of ``engines`` that its letters begin.
+
+    Raises SpecError on anything that ``to_bytes`` doesn't write.
+    """
     if len(data) < 28 or data[:4] != MAGIC:
         raise SpecError("program: it does not begin with the magic AMPG; expected a file written by archmodel")
     _, version, isa, hardware, name, count = struct.unpack_from("<4sHHQ8sI", data)
@@ -80,7 +85,9 @@ def from_bytes(data: bytes) -> Program:
     for length in lengths:
         streams.append(data[at : at + length * INSTRUCTION_BYTES])
         at += length * INSTRUCTION_BYTES
-    return Program(name.rstrip(b"\0").decode("ascii"), isa, hardware, tuple(streams))
+    letters = name.rstrip(b"\0").decode("ascii")
+    engine = next((kind for kind in engines if kind[:ENGINE_LETTERS] == letters), letters)
+    return Program(engine, isa, hardware, tuple(streams))
 
 
 def fingerprint(program: Program) -> str:

@@ -83,11 +83,12 @@ def _program(file: Path | None, array: Array) -> tuple[Program, str]:
 
 def read_program(file: Path) -> Program:
     """The Program in a file.  Raises SpecError, with the file's name, for any other content."""
+    from archmodel.records.machine import engine_types
     from archmodel.records.program import from_bytes
 
     data = read_bounded(file, LARGEST_PROGRAM, "a Program that `archmodel map --program FILE` wrote")
     try:
-        return from_bytes(data)
+        return from_bytes(data, engine_types())
     except SpecError as error:
         raise SpecError(f"{file}: {error}") from error
 

@@ -52,11 +52,11 @@ def test_a_limit_of_the_buffers_lengthens_the_period(words: int, least: int) -> 
     assert least <= schedule(of).period <= least + 32
 
 
-def test_a_lift_of_whole_periods_counts_the_words_of_both() -> None:
-    """64 rows are two periods of 32: av and rnv of one numerator fall into one slot, of 3 words."""
-    of = FUSED._replace(rows=64, tiles=16, buffer_words=2, degree=1, e=3, f=8)
-    assert any(of.lift % period == 0 for period in range(least_period(of), schedule(of).period + 1))
-    check_schedule(schedule(of), of)
+@pytest.mark.parametrize("split", [False, True])
+def test_a_lift_of_whole_periods_counts_the_words_of_both(split: bool) -> None:
+    """With as many rows as slots, av and rnv of a numerator fall into one slot, and take 3 words."""
+    for of in (Shape(28, 16, 1, 1, 16, split, 2, e, f) for e in range(3, 12) for f in (4, 8)):
+        check_schedule(schedule(of), of)
 
 
 def test_no_table_holds_it() -> None:
