@@ -22,8 +22,8 @@ from archmodel.records.program import INSTRUCTION_BYTES, Program
 from . import floats, jobs
 from .compare import check
 from .drive import Engine
+from .engines.systolic import same_cycles
 from .mutants import FLOAT_MUTATIONS, MUTATIONS, choose
-from .wild import same_cycles
 
 Fields = dict[str, int]
 Target = tuple[Any, str, Any]

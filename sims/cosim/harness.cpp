@@ -85,7 +85,7 @@ int engine_run(void* handle, Job* job) {
       engine->half(1);
       return kDone;
     }
-    if (overrun(*top, 0)) { job->cycles = t; engine->half(1); return kOverrun; }
+    if (t > 0 && overrun(*top, 0)) { job->cycles = t; engine->half(1); return kOverrun; }
     if (!job->record(t, top->trace_start, top->trace_end, &moved)) { job->cycles = t; engine->half(1); return kTraceFull; }
     if (top->request_valid && top->request_ready) {
       const uint64_t address = top->request_address, length = top->request_length;

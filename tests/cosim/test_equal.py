@@ -12,8 +12,8 @@ from archmodel.records.engines.systolic import Hardware
 from sims.cosim.compare import check
 from sims.cosim.crosscheck import is_wide
 from sims.cosim.drive import Engine
+from sims.cosim.engines.systolic import same_cycles
 from sims.cosim.jobs import Job, continue_job, golden, random_job, unpack_result
-from sims.cosim.wild import same_cycles
 
 from . import float_definition
 from .configurations import CONFIGURATIONS, LARGEST, PROGRAMS

@@ -12,12 +12,13 @@ from archmodel.engines.systolic.cycle import decoded
 from archmodel.memory.port import Port
 from archmodel.memory.stalls import Stalls
 from archmodel.records.commands import UNITS
-from archmodel.records.engines.systolic import Hardware
+from archmodel.records.engines.systolic import BUFFERS, ISA_VERSION, TYPE, Hardware, instruction
 from archmodel.records.formats import FLOATS, Format, format_of
-from archmodel.records.program import Program
+from archmodel.records.program import Program, hardware_id
 
+from .. import wild
+from ..drive import Engine
 from ..jobs import Job, make_job, plain_tiling, random_job
-from ..wild import same_cycles
 
 __all__ = ["HARDWARE", "described", "given_job", "longest", "random_hardware", "random_job", "same_cycles"]
 
@@ -25,6 +26,7 @@ HARDWARE = Hardware
 SIDES = (2, 3, 4, 6, 8, 12, 16)
 FLOWS = (("ws",), ("is",), ("os",), ("is", "ws"), ("os", "ws"), ("is", "os", "ws"))
 Rng = np.random.Generator
+Fields = dict[str, int]
 
 
 def longest(program: Program, hardware: Hardware) -> int:
@@ -80,3 +82,44 @@ def _port_bytes(x_bits: int, y_bits: int, q_bits: int, rng: Rng) -> int:
         return 0
     whole = gcd(x_bits, y_bits, q_bits) // 8
     return int(rng.choice([size for size in range(1, whole + 1) if whole % size == 0]))
+
+
+# --- Wild Programs ----------------------------------------------------------------------------------------------------
+
+
+def same_cycles(hardware: Hardware, engine: Engine, seed: int) -> bool:
+    """Whether model and hardware agree on every start and end of one wild Program."""
+    return wild.same_cycles(wild_program, engine, seed)
+
+
+def wild_program(hardware: Hardware, rng: Rng) -> Program:
+    """Anything that the units execute, in any order."""
+
+    def command(unit: int, rng: Rng, masks: Fields) -> bytes:
+        if rng.random() < 0.3:
+            return instruction("sync", **masks)
+        return _exec(hardware, rng, masks) if UNITS[unit] == "exec" else _move(hardware, unit, rng, masks)
+
+    return Program(TYPE, ISA_VERSION, hardware_id(hardware), wild.streams(command, rng))
+
+
+def _exec(hardware: Hardware, rng: Rng, masks: Fields) -> bytes:
+    output = int(hardware.has_output_stationary and (not hardware.has_operand_stationary or rng.integers(2)))
+    flags = {name: int(rng.integers(2)) for name in ("acc_first", "acc_rest", "swap_x", "swap_y", "swap_z")}
+    longest = min(19, hardware.x_words, hardware.y_words if output else hardware.z_words)
+    counts = {"outer": int(rng.integers(1, 4)), "inner": int(rng.integers(1, 4)), "t": int(rng.integers(1, longest + 1))}
+    return instruction("exec", output=output, **flags, **counts, **masks)
+
+
+def _move(hardware: Hardware, unit: int, rng: Rng, masks: Fields) -> bytes:
+    buffer = "Z" if UNITS[unit] == "store" else str(rng.choice(list(BUFFERS)))
+    quantises = int(UNITS[unit] == "store" and rng.integers(2))
+    broadcast = int(quantises and rng.integers(2))
+    most = min(wild.MOST_WORDS, hardware.depth(buffer))
+    inner = int(rng.integers(1, min(most, hardware.p_words * hardware.cols if broadcast else most) + 1))
+    outer = int(rng.integers(1, min(most // inner, hardware.p_words if quantises and not broadcast else most) + 1))
+    return instruction(
+        "move", buffer=BUFFERS.index(buffer), inner=inner, outer=outer, pitch=inner, requantise=quantises, swap=int(rng.integers(2)),
+        broadcast=broadcast, register=int(rng.integers(2)), base=int(rng.integers(64)),
+        stride=inner * hardware.beats("Q" if quantises else buffer), **masks,
+    )  # fmt: skip
