@@ -143,6 +143,10 @@ class Costs:
         """Whether there is a row, and not only a composition or a model."""
         return any(row.action == action and row.unit == unit for row in self.rows)
 
+    def prices(self, action: str) -> bool:
+        """Whether an operation has an energy."""
+        return action in ("mac", "requantise") or self.has(action, "pj") or self.has(_ALIASES.get(action, action), "pj")
+
     def _rows(self, action: str, unit: str, technology: str | None = None) -> tuple[Row, ...]:
         named = tuple(row for row in self.rows if row.action == action and row.unit == unit)
         if not named:

@@ -5,6 +5,7 @@ A compute leaf alone is priced by its unit's rate; memory is free of time then. 
 
 from __future__ import annotations
 
+import functools
 import math
 from fractions import Fraction
 
@@ -26,6 +27,7 @@ def units(machine: Machine, engine: Engine) -> tuple[Unit, ...]:
     return _units(engine)
 
 
+@functools.cache
 def _units(engine: Engine) -> tuple[Unit, ...]:
     has = engine.params
     return tuple(Unit(name, rows, cols, tuple((operator, cycles) for unit, operator, cycles in has.rates if unit == name),

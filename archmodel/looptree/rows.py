@@ -47,7 +47,8 @@ def evaluate(work: Work) -> dict[str, OpResult]:
 
 
 def _row(work: Work, first: Einsum, tree: Node, units: dict[str, Unit]) -> OpResult:
-    einsums = {einsum.name: einsum for einsum in work.graph.einsums if einsum.name in {end.einsum for end in leaves(tree)}}
+    mine = {end.einsum for end in leaves(tree)}
+    einsums = {einsum.name: einsum for einsum in work.graph.einsums if einsum.name in mine}
     extents = _extents(einsums)
     counts = Counts()
     for branch in branches(tree, extents):
@@ -148,7 +149,9 @@ def _moving(memory: Memory, counts: Counts, hz: int) -> Fraction:
 
 
 def _energy(work: Work, counts: Counts, repeat: int) -> tuple[tuple[str, Figure], ...]:
-    """Picojoules by action and by memory."""
+    """Picojoules by action and by memory; none where the cost table has no row for an operation, as a part is no whole."""
+    if not all(work.costs.prices(action) for action, _ in counts.actions):
+        return ()
     node, costs = work.machine.node_nm, work.costs
     rows = [(action, costs.energy_pj(action, bits, node), float(times * repeat)) for (action, bits), times in counts.actions.items()]
     for name in _memories(counts):

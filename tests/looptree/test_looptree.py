@@ -198,6 +198,11 @@ def test_what_cannot_be_counted_so_is_refused() -> None:
         evaluate(other, mapping, on)
 
 
+def test_an_operation_without_a_price_leaves_no_energy() -> None:
+    unpriced = replace(PARAMS, actions=("lanes exp tetrate 1",))
+    assert row(held(PLAIN, "S", "X"), machine(params=unpriced)).energy_by == ()
+
+
 def test_energy_counts_actions_and_what_moves() -> None:
     causes = dict(row(held(PLAIN, "S", "X"), machine()).energy_by)
     assert set(causes) == {"mac", "max", "add", "dram read", "dram write"}
