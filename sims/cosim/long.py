@@ -17,7 +17,7 @@ from .crosscheck import Agreement, crosscheck, random_jobs
 from .sides import kind_of, side_of
 
 PROGRAMS, WILD = 400, 40
-ENGINES = ("systolic",)
+ENGINES = ("systolic", "attention")
 """Types that take turns."""
 
 
@@ -33,11 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=3600.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--configurations", type=int, default=1 << 30, help="stop after so many, even with time left")
+    parser.add_argument("--side", type=int, default=0, help="rows and columns of all arrays, instead of drawn ones")
     parser.add_argument("--engine", choices=ENGINES, help="only this type")
     given = parser.parse_args(arguments)
     try:
         check_tools()
-        return _until(time.monotonic() + given.seconds, given.seed, given.configurations, (given.engine,) if given.engine else ENGINES)
+        return _until(time.monotonic() + given.seconds, given.seed, given.configurations,
+                      (given.engine,) if given.engine else ENGINES, given.side)  # fmt: skip
     except SpecError as error:
         print(error, file=sys.stderr)
         return 2
@@ -46,10 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _until(deadline: float, seed: int, most: int, engines: Sequence[str]) -> int:
+def _until(deadline: float, seed: int, most: int, engines: Sequence[str], side: int) -> int:
     rng, number, programs, wild, cycles = np.random.Generator(np.random.PCG64(seed)), 0, 0, 0, 0
     while time.monotonic() < deadline and number < most:
-        hardware, first = side_of(engines[number % len(engines)]).random_hardware(rng), int(rng.integers(1 << 40))
+        hardware, first = side_of(engines[number % len(engines)]).random_hardware(rng, side), int(rng.integers(1 << 40))
         found = crosscheck(hardware, random_jobs(hardware, range(first, first + PROGRAMS)), range(first, first + WILD),
                            deadline=deadline)  # fmt: skip
         number, programs, wild, cycles = number + 1, programs + found.programs, wild + found.wild, cycles + found.cycles

@@ -6,7 +6,7 @@
     given_job(hardware, shape, port, stalls, seed) -> Job
         of what a mismatch report printed as JSON: its own shape of work
     same_cycles(hardware, engine, seed) -> bool     of one wild Program, in engines that have such
-    random_hardware(rng) -> hardware        anything up to 100 PEs
+    random_hardware(rng, side) -> hardware  anything up to 100 PEs; where side is not 0, of side x side
     described(hardware) -> (str, str)       what it computes, and its port and banks, for a line of a long run
 """
 

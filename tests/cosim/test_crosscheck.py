@@ -45,7 +45,7 @@ def test_the_deadline_ends_it() -> None:
 def test_the_long_run_reports_each_configuration_and_the_sum(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(systolic, "random_hardware", lambda rng: HARDWARE)
+    monkeypatch.setattr(systolic, "random_hardware", lambda rng, side: HARDWARE)
     monkeypatch.setattr(long, "PROGRAMS", 5)
     monkeypatch.setattr(long, "WILD", 2)
     assert long.main(["--engine", "systolic", "--seed", "9", "--configurations", "2"]) == 0
@@ -56,7 +56,7 @@ def test_the_long_run_reports_each_configuration_and_the_sum(
 
 
 def test_the_long_run_fails_on_a_mismatch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(systolic, "random_hardware", lambda rng: HARDWARE)
+    monkeypatch.setattr(systolic, "random_hardware", lambda rng, side: HARDWARE)
     monkeypatch.setattr(timing, "exec_cycles", lambda run, hardware: 10**6)
     assert long.main(["--engine", "systolic", "--configurations", "1"]) == 1
     text = capsys.readouterr().out

@@ -50,13 +50,13 @@ def described(hw: Hardware) -> tuple[str, str]:
     return kind, f"port {hw.port_bytes} B, {hw.outstanding} in flight, {hw.banks} banks"
 
 
-def random_hardware(rng: Rng) -> Hardware:
-    """Hardware of any shape up to 16x16 and 100 PEs, of any format, degree, latency and number of tiles in flight."""
+def random_hardware(rng: Rng, side: int = 0) -> Hardware:
+    """Hardware of any shape up to 16x16 and 100 PEs (or side x side), of any format, degree, latency and number of tiles in flight."""
     while True:
-        rows, cols = (int(side) for side in rng.choice(SIDES, 2))
+        rows, cols = (side, side) if side else (int(drawn) for drawn in rng.choice(SIDES, 2))
         known = str(rng.choice(("int8", "bf16")))
         bits = format_of(known).bits
-        if rows * cols <= 100 and not rows * bits % 8 and not cols * bits % 8:
+        if (side or rows * cols <= 100) and not rows * bits % 8 and not cols * bits % 8:
             break
     whole = gcd(rows, cols) * bits // 8
     port = int(rng.choice([size for size in range(1, whole + 1) if whole % size == 0]))

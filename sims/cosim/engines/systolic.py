@@ -46,15 +46,15 @@ def described(hw: Hardware) -> tuple[str, str]:
             f"port {hw.port_bytes} B, {hw.outstanding} in flight, {hw.banks} bank{'s' if hw.banks > 1 else ''}")  # fmt: skip
 
 
-def random_hardware(rng: Rng) -> Hardware:
+def random_hardware(rng: Rng, side: int = 0) -> Hardware:
     """Hardware of any shape up to 16x16 and 100 PEs, with buffers from the smallest that work; two in five have deep
     ones, and up to 128 requests in flight."""
     while True:
-        rows, cols = (int(side) for side in rng.choice(SIDES, 2))
+        rows, cols = (side, side) if side else (int(drawn) for drawn in rng.choice(SIDES, 2))
         flows = FLOWS[rng.integers(len(FLOWS))]
         x, y = _formats(flows, rng)
         port = _port_bytes(rows * x.bits, cols * y.bits, cols * (y if flows == ("is",) else x).bits, rng)
-        if rows * cols <= 100 and port:
+        if (side or rows * cols <= 100) and port:
             break
     deep = rng.random() < 0.4
     least = max(rows, cols)  # so that every product has a tile that fits
