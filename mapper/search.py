@@ -40,10 +40,11 @@ def search(graph: Graph, machine: Machine, costs: Costs | None = None) -> Mappin
     """
     refuse_overflow(graph, machine)
     costs = costs or default_costs()
+    searchers: dict[str, Search] = {}
 
     def mapped(part: Graph, fused: Fused) -> Mapping:
         rewrites = tuple(rewrite for _, rewrite in fused.values())
-        return replace(_mapped(rewritten(part, rewrites), fused, machine, costs), rewrites=rewrites)
+        return replace(_mapped(rewritten(part, rewrites), fused, machine, costs, searchers), rewrites=rewrites)
 
     ways = [way for block in blocks(graph) for way in weigh(graph, block, machine, costs, mapped)]
     ways += [way for odd in odd_ones(graph) for way in keep(odd, machine)]
@@ -55,10 +56,12 @@ def search(graph: Graph, machine: Machine, costs: Costs | None = None) -> Mappin
     return replace(found, certificate=proof)
 
 
-def _mapped(graph: Graph, fused: Fused, machine: Machine, costs: Costs) -> Mapping:
-    """The best mapping of a graph as it is, each one-pass attention on the engine that ``fused`` or else the first that can names."""
+def _mapped(graph: Graph, fused: Fused, machine: Machine, costs: Costs, searchers: dict[str, Search]) -> Mapping:
+    """The best mapping of a graph as it is, each one-pass attention on the engine that ``fused`` names, or else on the first that can.
+
+    ``searchers`` keeps those of each engine by its name, with what they have found.
+    """
     placed = _placed(graph, fused, machine)
-    searchers: dict[str, Search] = {}
     found, at = [], 0
     for einsum in graph.einsums:
         engine = placed[einsum.name] if einsum.name in placed else engine_for(graph, einsum, machine)

@@ -30,7 +30,7 @@ def hardware(machine: Machine) -> Hardware:
 
 
 def test_the_presets() -> None:
-    assert list_machines() == ("cloud", "ecp5-tiny", "edge-npu", "tpu-v1")
+    assert list_machines() == ("cloud", "ecp5-tiny", "edge-attention", "edge-npu", "tpu-v1")
 
 
 @pytest.mark.parametrize("name", list_machines())
@@ -52,7 +52,8 @@ class TestEach:
 
     def test_has_the_two_engines(self, name: str) -> None:
         machine = load_machine(name)
-        assert {engine.type for engine in machine.engines} == {"systolic", "vector"}
+        more = {"attention"} if name == "edge-attention" else set()
+        assert {engine.type for engine in machine.engines} == {"systolic", "vector"} | more
         assert hardware(machine).rows == machine.engine("array").params.rows
 
     def test_requests_in_flight_cover_the_latency(self, name: str) -> None:

@@ -103,6 +103,8 @@ def _plain(graph: Graph, mapping: Mapping, items: list[Mapped]) -> dict[str, Any
 
 
 def _text(graph: Graph, mapping: Mapping, items: list[Mapped], given: argparse.Namespace) -> str:
+    from archmodel.records.mapping import Compute
+
     from ..report.choices import choices_text
     from ..report.grid import lines
     from ..report.table import certificate_line
@@ -110,7 +112,7 @@ def _text(graph: Graph, mapping: Mapping, items: list[Mapped], given: argparse.N
 
     distinct = merged(items)
     shown = distinct if given.all or given.product else distinct[:SHOWN]
-    others = len(graph.einsums) - sum(1 for einsum in graph.einsums if einsum.is_gemm)
+    others = sum(isinstance(tree, Compute) for tree in mapping.trees)
     title = f"{graph.name} on {mapping.machine}: {len(items)} matrix product{'s' * (len(items) > 1)}, {len(distinct)} distinct"
     text = mapping_table(title, shown)
     if len(shown) < len(distinct):

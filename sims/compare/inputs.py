@@ -106,7 +106,7 @@ def _mapping(saved: Saved) -> dict[str, Any]:
 
 def _decided(saved: Saved, tree: Node) -> dict[str, Any]:
     """A product's dataflow, order, tiles and split; the tree itself where an engine reads it otherwise."""
-    end, graph = leaf(tree), saved.graph
+    end, graph = leaf(tree), saved.executed
     einsum = next(einsum for einsum in graph.einsums if einsum.name == end.einsum)
     engine = saved.machine.engine(end.engine)
     if engine.type != "systolic" or not einsum.is_gemm:

@@ -67,5 +67,5 @@ def _line(at: tuple[str, ...], key: str, text: str, meaning: str, default: bool 
     """``key: text`` with its meaning beside it; a long meaning goes on below itself."""
     left = f"{'  ' * len(at)}{'# ' if default else ''}{key}: {text}"
     wide = max(len(left) + 2, MEANINGS_AT)
-    first, *more = textwrap.wrap(meaning, WIDTH - wide, break_long_words=False, break_on_hyphens=False)
+    first, *more = textwrap.wrap(meaning, WIDTH - wide - 2, break_long_words=False, break_on_hyphens=False)
     return [f"{left:{wide}}# {first}", *(f"{'':{wide}}# {line}" for line in more)]

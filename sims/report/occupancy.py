@@ -11,7 +11,7 @@ from archmodel.engines.systolic.tiling import check, words_of
 from archmodel.engines.systolic.tree import from_tree
 from archmodel.records.engines.systolic import TYPE, Hardware
 from archmodel.records.graph import Graph
-from archmodel.records.mapping import Compute, leaf
+from archmodel.records.mapping import Compute, leaf, leaves
 
 from .saved import Saved
 from .timeline import Span
@@ -43,19 +43,40 @@ class Tiles:
 
 
 def live(saved: Saved, spans: Sequence[Span]) -> list[Live]:
-    """Every activation, by its start; in the memory behind the port of the engine that touches it first."""
-    rows = {span.op.name: span for span in spans}
+    """Every activation, by its start; in the memory behind the port of the engine that touches it first.
+
+    What is made and used within one fused tree never comes to memory.
+    """
+    rows = _by_einsum(saved, {span.op.name: span for span in spans})
     ports = {engine.name: engine.port for engine in saved.machine.engines}
     touched: dict[str, list[Span]] = {}
-    for einsum in saved.graph.einsums:
+    inside = _inside(saved)
+    for einsum in saved.executed.einsums:
         for tensor in (einsum.output, *einsum.inputs):
-            if einsum.name in rows and saved.graph.tensor[tensor].kind == "activation":
+            if einsum.name in rows and saved.executed.tensor[tensor].kind == "activation" and tensor not in inside:
                 touched.setdefault(tensor, []).append(rows[einsum.name])
     found = []
     for tensor, users in touched.items():
         first, last = min(users, key=lambda span: span.start), max(users, key=lambda span: span.end)
-        found.append(Live(tensor, ports.get(first.op.engine) or "", instance_bytes(saved.graph, tensor), first, last))
+        found.append(Live(tensor, ports.get(first.op.engine) or "", instance_bytes(saved.executed, tensor), first, last))
     return sorted(found, key=lambda item: (item.first.start, item.tensor))
+
+
+def _by_einsum(saved: Saved, rows: dict[str, Span]) -> dict[str, Span]:
+    """The span of every Einsum: a fused one's is that of the tree which computes it."""
+    trees = saved.mapping.trees if saved.mapping else ()
+    fused = {end.einsum: rows[leaf(tree).einsum] for tree in trees for end in leaves(tree) if leaf(tree).einsum in rows}
+    return rows | fused
+
+
+def _inside(saved: Saved) -> set[str]:
+    """Tensors that only the Einsums of one fused tree touch."""
+    home = {end.einsum: leaf(tree).einsum for tree in (saved.mapping.trees if saved.mapping else ()) for end in leaves(tree)}
+    users: dict[str, list[str]] = {}
+    for einsum in saved.executed.einsums:
+        for tensor in dict.fromkeys((einsum.output, *einsum.inputs)):
+            users.setdefault(tensor, []).append(home.get(einsum.name, einsum.name))
+    return {tensor for tensor, homes in users.items() if len(homes) > 1 and len(set(homes)) == 1}
 
 
 def instance_bytes(graph: Graph, tensor: str) -> int:
@@ -80,7 +101,7 @@ def steps(items: Sequence[Live]) -> list[tuple[Fraction, int]]:
 def tiles(saved: Saved, spans: Sequence[Span]) -> list[Tiles]:
     """Of every product on a systolic engine, by time; other engines keep no tiles."""
     rows = {span.op.name: span for span in spans}
-    einsums = {einsum.name: einsum for einsum in saved.graph.einsums}
+    einsums = {einsum.name: einsum for einsum in saved.executed.einsums}
     found = []
     for tree in saved.mapping.trees if saved.mapping else ():
         name, engine = leaf(tree).einsum, saved.machine.engine(leaf(tree).engine)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,17 @@ class Saved:
         if record_hash((self.graph, self.machine, self.mapping)) != self.result.record_hash:
             raise SpecError("its graph, machine and mapping are not those that its result is of; write it again with archmodel run -o")
         if self.mapping is not None:
-            einsums = {einsum.name for einsum in rewritten(self.graph, self.mapping.rewrites).einsums}
+            einsums = {einsum.name for einsum in self.executed.einsums}
             mapped = {end.einsum for tree in self.mapping.trees for end in leaves(tree)}
             rows = {leaf(tree).einsum for tree in self.mapping.trees}
             turned = {turn.einsum for turn in self.mapping.relayouts}
             if odd := (einsums ^ mapped) | (turned - einsums) | (rows - {op.name for op in self.result.ops}):
                 raise SpecError(f"{min(odd)!r} is not in all of its graph, mapping and result; write it again with archmodel run -o")
+
+    @cached_property
+    def executed(self) -> Graph:
+        """The graph as the mapping rewrites it: what its trees compute."""
+        return rewritten(self.graph, self.mapping.rewrites) if self.mapping else self.graph
 
 
 def to_records(saved: Saved) -> dict[str, Any]:

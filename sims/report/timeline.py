@@ -43,7 +43,7 @@ def causes(span: Span) -> list[tuple[str, Fraction, Fraction]]:
 def ordered(saved: Saved) -> list[OpResult]:
     """The operators of a result, each behind those whose output it reads; a change of layout stands at its operator."""
     rows = {op.name: op for op in saved.result.ops}
-    einsums = {einsum.name: einsum for einsum in saved.graph.einsums}
+    einsums = {einsum.name: einsum for einsum in saved.executed.einsums}
     extra = [op for op in saved.result.ops if op.name not in einsums]
     before: dict[str, list[OpResult]] = {}
     after: dict[str, list[OpResult]] = {}
@@ -51,7 +51,7 @@ def ordered(saved: Saved) -> list[OpResult]:
     for turn, op in zip(relayouts, extra, strict=False):
         (after if turn.tensor == einsums[turn.einsum].output else before).setdefault(turn.einsum, []).append(op)
     found = []
-    for name in execution_order(saved.graph):
+    for name in execution_order(saved.executed):
         found += [*before.get(name, ()), *([rows[name]] if name in rows else []), *after.get(name, ())]
     return found + extra[len(relayouts) :]
 

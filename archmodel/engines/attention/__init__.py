@@ -2,7 +2,16 @@
 
 from .closed_form import Cost, price
 from .cycle import run
+from .derived import derived, remarks
 from .lower import Bases, extents, lower, patterns, scheduled
+from .program import program
+from .rows import area, element_bits, evaluate, hardware_of, ideal_cycles, relayouts, static, supports, tile_keys
 from .tiling import Attention
 
-__all__ = ["Attention", "Bases", "Cost", "extents", "lower", "patterns", "price", "run", "scheduled"]
+TYPE = "attention"
+FUSES = True
+
+__all__ = [
+    "FUSES", "TYPE", "Attention", "Bases", "Cost", "area", "derived", "element_bits", "evaluate", "extents", "hardware_of",
+    "ideal_cycles", "lower", "patterns", "price", "program", "relayouts", "remarks", "run", "scheduled", "static", "supports", "tile_keys",
+]  # fmt: skip
