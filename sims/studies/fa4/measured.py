@@ -41,10 +41,11 @@ LOCKED = 1755
 SPILL, SCHEDULE, SHORT, LONE, UNKNOWN = "spill", "schedule", "short", "lone", "unknown"
 CAUSES = {
     SPILL: (1.265, "the non-causal kernel of head size 128 spills registers since cutlass-dsl 4.5: 4.344 ms with, 3.433 ms without "
-                   "(pull request 2869, 4,096 tokens); issue 2729 says 25 %"),
+                   "(pull request 2869, 4,096 tokens); issue 2729 says 25 %.  Which runs of pull request 2605, the very bump to 4.5, have "
+                   "it is not said: they are as fast as those of 2869 without, so it is a possible cause, and no more"),
     SCHEDULE: (1.19, "the kernel of head size 64 is 19 % faster when it also returns the row sums: what the compiler makes of it, not the "
-                     "SM (issue 2729)"),
-    SHORT: (1.0, "at 1,024 tokens 40 to 150 microseconds more than ours, whatever the length; there cuDNN keeps 85 % of its speed at "
+                     "SM (the title of issue 2729; under which masks, it doesn't say)"),
+    SHORT: (1.0, "at 1,024 tokens 40 to 150 microseconds more than ours; there cuDNN keeps 85 % of its speed at "
                  "16,384 tokens and FlashAttention-4 64 % (B300, head size 64), so it is the kernel's and no bound of the SM.  "
                  "Nobody published what it is"),
     LONE: (1.0, "the output shares the queries' shared memory and the CTA is not persistent (the kernel's source), which we count; what "

@@ -120,7 +120,7 @@ def _share_chart() -> Chart:
         data.append({"type": "scatter", "mode": "lines", "name": f"{name}, {head}", "x": [100 * emulated / ROW for emulated in shares],
                      "y": cycles, "line": {"color": f"series:{number}"}})  # fmt: skip
     return Chart("share", "Cycles of a tile over the share of emulated exponentials",
-                 "Two tiles ping-pong; the kernel's own shares are 12.5 to 18.75 % on B200 and none on B300.", tuple(data),
+                 "Two tiles ping-pong; the kernel's own shares are 6.25 to 18.75 % on B200 and none on B300.", tuple(data),
                  {"xaxis": {"title": {"text": "emulated, %"}}, "yaxis": {"title": {"text": "cycles"}, "rangemode": "tozero"}})  # fmt: skip
 
 
@@ -133,8 +133,10 @@ def _band_chart(found: tuple[Point, ...]) -> Chart:
         tokens, colour = [point.tokens for point in mine], f"series:{number}"
         data.append({"type": "scatter", "mode": "lines", "name": name, "x": tokens, "y": [point.ours for point in mine],
                      "line": {"color": colour}})  # fmt: skip
-        for edge in ("low", "high"):
-            data.append({"type": "scatter", "mode": "markers", "name": f"{name}, measured {edge}", "x": tokens,
-                         "y": [getattr(point, edge) for point in mine], "marker": {"color": colour}, "showlegend": False})  # fmt: skip
-    axes = {"xaxis": {"title": {"text": "tokens"}, "type": "log"}, "yaxis": {"title": {"text": "TFLOP/s"}, "rangemode": "tozero"}}
-    return Chart("bands", "Forward TFLOP/s over the length", "Lines are ours, points the lowest and highest measured.", tuple(data), axes)
+        spans = [(at, value) for point in mine for at, value in ((point.tokens, point.low), (point.tokens, point.high), (None, None))]
+        data.append({"type": "scatter", "mode": "lines+markers", "name": f"{name}, measured", "x": [at for at, _ in spans],
+                     "y": [value for _, value in spans], "line": {"color": colour, "width": 1}})  # fmt: skip
+    ticks = {"type": "log", "tickvals": list(LENGTHS), "ticktext": [f"{length:,}" for length in LENGTHS]}
+    axes = {"xaxis": {"title": {"text": "tokens"}, **ticks}, "yaxis": {"title": {"text": "TFLOP/s"}, "rangemode": "tozero"}}
+    note = "Lines over all lengths are ours, upright ones go from the lowest to the highest measured."
+    return Chart("bands", "Forward TFLOP/s over the length", note, tuple(data), axes)
