@@ -131,3 +131,12 @@ def test_every_point_stands_in_the_tables_and_every_figure_is_drawn() -> None:
     assert [chart.name for chart in made.charts] == ["fig6a", "fig6b", "fig7", "fig8", "fig9", "fig10", "fig11", "fig12"]
     missing = [row for row in cells(made.table("latency")) if row[3] == "-"]
     assert len(missing) == 5 * 24 - len(ATTENTION) and all(row[5] == "-" for row in missing)
+
+
+@pytest.mark.parametrize("name", ["BERT", "XLM"])
+def test_hardware_takes_longer_than_published_and_less_so_the_longer_it_runs(name: str) -> None:
+    """The steady state is the claimed one: 138 cycles a tile at 64 elements a head, 266 at 128."""
+    more = [model.hardware(name, length).cycles / model.attention("binding", name, length).cycles - 1 for length in LENGTHS]
+    assert more == sorted(more, reverse=True) and 0 < more[-1] < 2e-4 and 0.1 < more[0] < 0.13
+    steady = model.hardware(name, "1M").cycles / ((LENGTHS["1M"] // 256) ** 2 * graphs.BATCH * MODELS[name][1])
+    assert steady == pytest.approx({"BERT": 138, "XLM": 266}[name], rel=3e-4)

@@ -54,17 +54,21 @@ def three_pass(shape: Shape) -> Graph:
     return _attention(shape, THREE_PASS, ("m",), {"m": shape.keys})
 
 
-def one_pass(shape: Shape, rows: int, again: bool = False) -> Graph:
-    """Keys in tiles of ``rows``.  With ``again``, making RNV reads what it replaces, as the artifact counts at long lengths."""
+def one_pass(shape: Shape, rows: int, again: bool = False, kind: str = "activation") -> Graph:
+    """Keys in tiles of ``rows``.  With ``again``, making RNV reads what it replaces, as the artifact counts at long lengths.
+
+    ``kind`` of Q, K, V and AV: "kv" lie in memory as an engine wants them, activations may have to be turned.
+    """
     lines = tuple((name, own, (*inputs, "RNV") if again and name == "RNV" else inputs, map_, reduce)
                   for name, own, inputs, map_, reduce in ONE_PASS)  # fmt: skip
-    return _attention(shape, lines, ("m0", "m1"), {"m0": rows, "m1": shape.keys // rows})
+    return _attention(shape, lines, ("m0", "m1"), {"m0": rows, "m1": shape.keys // rows}, kind)
 
 
-def _attention(shape: Shape, lines: tuple[Line, ...], keys: tuple[str, ...], sizes: dict[str, int]) -> Graph:
+def _attention(shape: Shape, lines: tuple[Line, ...], keys: tuple[str, ...], sizes: dict[str, int], kind: str = "activation") -> Graph:
     extents = sizes | {"b": BATCH, "h": shape.heads, "e": shape.head, "f": shape.head, "p": shape.keys}
     ranks = {"Q": ("e", "p"), "K": ("e", *keys), "V": ("f", *keys)} | {name: own for name, own, *_ in lines}
-    tensors = [Tensor(name, "activation", ("b", "h", *own), BITS) for name, own in sorted(ranks.items())]
+    tensors = [Tensor(name, kind if name in ("Q", "K", "V", "AV") else "activation", ("b", "h", *own), BITS)
+               for name, own in sorted(ranks.items())]  # fmt: skip
     einsums = []
     for name, own, inputs, map_, reduce in lines:
         points = sorted({"b", "h", *own, *(rank for tensor in inputs for rank in ranks[tensor])})

@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 
 from archmodel import evaluate
 from archmodel.cost import Costs
+from archmodel.engines.attention import hardware_of
+from archmodel.engines.attention.tree import Placement, layouts, most_tiles, to_tree
 from archmodel.load import load_costs, load_machine
+from archmodel.onepass import one_passes
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Machine
 from archmodel.records.mapping import Mapping
-from archmodel.records.result import Result
+from archmodel.records.result import OpResult, Result
 
 from . import graphs, mappings
 from .graphs import Shape
@@ -130,3 +133,19 @@ def array_of(model: str, side: int) -> Found:
     return made
 
 
+@functools.cache
+def hardware(model: str, length: str) -> OpResult:
+    """+Binding on the attention engine, counted as the hardware takes it: every fill, drain and wait for memory.
+
+    Groups of queries are as large as its buffer's shares allow; operands lie in DRAM as it wants them.
+    """
+    on = machine("hardware")
+    engine = on.engine(mappings.CHIP)
+    made = hardware_of(on, engine)
+    graph = graphs.one_pass(shape(model, length), SIDE, kind="kv")
+    (found,) = one_passes(graph)
+    queries = shape(model, length).keys
+    tree = to_tree(found, engine, made, Placement(min(most_tiles(found, made), queries // SIDE), "", queries, queries))
+    placed, _ = layouts(graph, found, engine, made, 0)
+    (row,) = evaluate(graph, Mapping(graph.name, on.name, (tree,), placed), on).ops
+    return row

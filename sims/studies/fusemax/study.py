@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..record import Cell, Column, Study, Table, error, mean
+from . import graphs
 from . import points as model
 from .charts import charts
 from .published import (
@@ -41,7 +42,7 @@ NOTES = (
 
 def study() -> Study:
     """Some seconds of evaluations, 24 points of five variants and the linear layers around them."""
-    tables = (_means(), _latency(), _traffic(), _energy(), _utilisation(), _end_to_end(), _linear(), _pareto())
+    tables = (_means(), _latency(), _hardware(), _traffic(), _energy(), _utilisation(), _end_to_end(), _linear(), _pareto())
     return Study("fusemax", "FuseMax: attention in one pass, beside FLAT and unfused", SOURCE, tables, charts(), NOTES)
 
 
@@ -73,6 +74,21 @@ def _latency() -> Table:
     cycles = [model.attention(*key).cycles for key in _keys()]
     return Table(table.name, table.title, (*table.columns, Column("cycles", "count")),
                  tuple((*row, count) for row, count in zip(table.rows, cycles, strict=True)), table.note)  # fmt: skip
+
+
+def _hardware() -> Table:
+    """+Binding in both conventions."""
+    rows: list[tuple[Cell, ...]] = []
+    for name in MODELS:
+        for length in LENGTHS:
+            paper, ours = model.attention("binding", name, length).cycles, model.hardware(name, length)
+            tiles = (LENGTHS[length] // model.SIDE) ** 2 * graphs.BATCH * MODELS[name][1]
+            rows.append((name, length, paper, ours.cycles, ours.cycles / paper - 1, paper / tiles, ours.cycles / tiles, ours.provenance))
+    columns = (Column("model"), Column("length"), Column("published cycles", "count"), Column("hardware cycles", "count"),
+               Column("more", "error"), Column("published a tile", "number"), Column("hardware a tile", "number"),
+               Column("provenance"))  # fmt: skip
+    note = "fill, drain, the first loads and the last store included; the port's 256 bytes a cycle are 56 % of the paper's memory"
+    return Table("hardware", "+Binding: what papers count, and what our attention engine of that size takes", columns, tuple(rows), note)
 
 
 def _traffic() -> Table:
