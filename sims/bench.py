@@ -38,7 +38,7 @@ class Row:
 
 def main() -> int:
     """Prints the table; 0 when every bar holds, else 1."""
-    rows = [*mixtral(), graphs(), *triples(), prices(), commands(), start_up()]
+    rows = [*mixtral(), graphs(), *triples(), attentions(), prices(), commands(), start_up()]
     show(rows)
     return int(any(row.bar is not None and row.value > row.bar for row in rows))
 
@@ -115,6 +115,22 @@ def prices() -> Row:
     work = work[np.random.Generator(np.random.PCG64(SEED)).permutation(len(work))[:20_000]]
     seconds = best(lambda: price(work, hardware, port), 3)
     return Row("closed form", len(work) / seconds, "mappings/s", None, f"{len(work):,} of a product on {machine.name}")
+
+
+def attentions() -> Row:
+    """Attentions in closed form, every cycle counted: sizes of the arrays, buffer and lengths vary."""
+    from archmodel.engines.attention.designs import Designs, price_designs
+    from archmodel.memory.port import Port
+    from archmodel.records.engines.attention import Params
+
+    rng = np.random.Generator(np.random.PCG64(SEED))
+    rows, cols = rng.choice((4, 8, 16, 32, 64, 128, 256), (2, TRIPLES))
+    group = rng.choice((1, 2, 4, 8), TRIPLES)
+    designs = Designs(rows, cols, rng.integers(1 << 16, 1 << 23, TRIPLES), rng.integers(1, 4097, TRIPLES),
+                      rng.integers(1, 1 << 17, TRIPLES), rng.integers(1, 65, TRIPLES), group)  # fmt: skip
+    params = Params(16, 16, format="bf16", port_bytes=8, tiles=8)
+    seconds, priced = timed(lambda: price_designs(designs, params, 64, 64, Port(30, 1)))
+    return Row(f"{TRIPLES:,} attentions, closed form", seconds, "s", 1.0, f"{int(priced.fits.sum()):,} fit; schedules included")
 
 
 def commands() -> Row:

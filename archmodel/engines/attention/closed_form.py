@@ -123,9 +123,10 @@ class _Clock:
         self.free += self.move("Q", block.count * self.work.e)
         if len(block.patterns):
             self.free += self.move("M", len(block.patterns))
+        pending, self.pending = self.pending, None  # the rows don't depend on it
         for rows in block.rows:
             self._repeat(rows.count, lambda rows=rows: self._row(rows))  # type: ignore[misc]
-        loaded = self.free
+        loaded, self.pending = self.free, pending
         self._store()
         self._begin(self.next if block.rows else loaded, block.count)
         self.pending = (self.empty, block.count * self.work.f)

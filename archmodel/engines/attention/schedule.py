@@ -9,8 +9,8 @@ period at the bound is the shortest there is, one above it is only the shortest 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -189,11 +189,12 @@ class _Tile:
         slot = max(weight, ready - of.lift) + delay - 1
         for f in range(of.f):
             slot = self.put_two(slot + 1, "av", f, lifted="rnv")
-        stages = -(-(slot + of.lift + of.tail) // self.period)
-        if of.split and stages <= of.tiles:
+        if -(-(slot + of.lift + of.tail) // self.period) > of.tiles:
+            raise _Full
+        if of.split:
             self._rescale(factor)
         two, one = (tuple(sorted(side.values(), key=lambda op: op.slot)) for side in (self.two, self.one))
-        return Schedule(self.period, stages, two, one, divide)
+        return Schedule(self.period, of.tiles, two, one, divide)
 
     def _denominator(self, weight: int, factor: int) -> int:
         """The sum of the weights, and in the lane its addition; split, also the multiplication, between a tile ago and that."""
@@ -241,15 +242,15 @@ def _matched(choices: dict[int, list[int]], period: int) -> dict[int, int]:
     return dict(owner.values())
 
 
-def _attempts(of: Shape, period: int) -> Iterator[Schedule]:
-    """Ways to place a tile that fit the period, the quickest first."""
-    for shy in (False, True):
-        for delay in (0, of.f // 2, of.f, of.f + of.f // 2, 2 * of.f) if of.split else (0,):
-            try:
-                found = _Tile(of, period, shy).place(delay)
-            except _Full:
-                continue
-            yield found
+@lru_cache(maxsize=4096)
+def _placed(of: Shape, period: int, shy: bool) -> Schedule | None:
+    """A tile placed in the period, as if there were no columns: whether it leaves in time with some, its last slot says."""
+    for delay in (0, of.f // 2, of.f, of.f + of.f // 2, 2 * of.f) if of.split else (0,):
+        try:
+            return _Tile(of, period, shy).place(delay)
+        except _Full:
+            continue
+    return None
 
 
 @lru_cache(maxsize=4096)
@@ -258,14 +259,21 @@ def schedule(of: Shape) -> Schedule:
 
     Raises SpecError where the period is beyond every table.
     """
-    alone = next(_attempts(of, _endless(of)))
-    span = max(op.slot for op in alone.one) + of.tail
-    for period in range(max(least_period(of), -(-span // of.tiles)), MAX_SLOTS + 1):
-        for found in _attempts(of, period):
-            if found.stages <= of.tiles:
-                return found
+    narrow = of._replace(cols=0)
+    alone = _placed(narrow, _endless(narrow), False)
+    shortest = max(least_period(of), -(-_span(alone, of) // of.tiles) if alone else 0)
+    for period in range(shortest, MAX_SLOTS + 1):
+        for shy in (False, True):
+            way = _placed(narrow, period, shy)
+            if way and (stages := -(-_span(way, of) // period)) <= of.tiles:
+                return replace(way, stages=stages)
     raise SpecError(f"attention engine: no schedule of at most {MAX_SLOTS} slots for head sizes {of.e} and {of.f}; "
                     "expected more tiles in flight, or smaller heads")  # fmt: skip
+
+
+def _span(found: Schedule, of: Shape) -> int:
+    """Slots from the entry of a tile until it has left."""
+    return found.one[-1].slot + of.tail
 
 
 def _endless(of: Shape) -> int:
