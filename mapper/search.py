@@ -26,7 +26,7 @@ from archmodel.records.mapping import Certificate, Compute, Mapping
 from archmodel.rewriting import rewritten
 
 from .found import Found
-from .ways import Fused, keep, weigh
+from .ways import Fused, keep, told, weigh
 
 Search = Callable[[Graph, Einsum], Found]
 
@@ -48,6 +48,7 @@ def search(graph: Graph, machine: Machine, costs: Costs | None = None) -> Mappin
 
     ways = [way for block in blocks(graph) for way in weigh(graph, block, machine, costs, mapped)]
     ways += [way for odd in odd_ones(graph) for way in keep(odd, machine)]
+    ways += [way for whole in one_passes(graph) for way in told(graph, whole, machine)]
     found = mapped(graph, {way.choice.block: way.fused for way in ways if way.choice.chosen and way.fused})
     proof = found.certificate
     assert proof is not None, "what is mapped has a certificate"

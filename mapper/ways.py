@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from archmodel.blocks import Block, Odd
 from archmodel.cost import Costs
 from archmodel.evaluation import evaluate
-from archmodel.fusion import alone, fit, fusing
+from archmodel.fusion import alone, fit, fusing, refusal_of
+from archmodel.onepass import OnePass
 from archmodel.records.base import SpecError
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Engine, Machine
@@ -59,6 +60,16 @@ def keep(odd: Odd, machine: Machine) -> tuple[Way, ...]:
     engines = [engine.name for engine in fusing(machine)] or [""]
     others = [Way(Choice(odd.name, "one-pass", name, why=odd.why)) for name in engines]
     return (Way(Choice(odd.name, "unfused", chosen=True)), *others, *_missing(odd.name, machine)[:1])
+
+
+def told(graph: Graph, whole: OnePass, machine: Machine) -> tuple[Way, ...]:
+    """The ways of what is one-pass already: the first engine that takes it whole does, else each Einsum goes by itself."""
+    found, taken = [], False
+    for engine in fusing(machine):
+        why = refusal_of(graph, whole, engine)
+        found.append(Way(Choice(whole.name, "one-pass", engine.name, why is None and not taken, why=why or "")))
+        taken = taken or why is None
+    return (Way(Choice(whole.name, "unfused", chosen=not taken)), *found)
 
 
 def _missing(block: str, machine: Machine) -> list[Way]:

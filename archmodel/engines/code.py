@@ -73,9 +73,10 @@ def folded(code: Sequence[Item], deepest: int = DEEPEST) -> tuple[Item, ...]:
 
 def _folded_once(code: tuple[Item, ...], deepest: int) -> tuple[Item, ...]:
     out: list[Item] = []
+    kinds = _kinds(code)
     at = 0
     while at < len(code):
-        length, count, steps = max(_repeats(code, at, deepest), key=lambda found: _saved(code, at, *found[:2]), default=(1, 1, ()))
+        length, count, steps = max(_repeats(code, kinds, at, deepest), key=lambda found: _saved(code, at, *found[:2]), default=(1, 1, ()))
         if _saved(code, at, length, count) > 0:
             out.append(Repeat(count, steps, code[at : at + length]))
             at += length * count
@@ -90,10 +91,22 @@ def _saved(code: tuple[Item, ...], at: int, length: int, count: int) -> int:
     return (count - 1) * sum(item.size for item in code[at : at + length]) - 2
 
 
-def _repeats(code: tuple[Item, ...], at: int, deepest: int) -> list[tuple[int, int, Steps]]:
+def _kinds(code: tuple[Item, ...]) -> list[int]:
+    """A number for each item, the same for those that differ in nothing but addresses; comparing them spares most comparisons."""
+    known: dict[object, int] = {}
+
+    def kind(item: Item) -> object:
+        return (item.count, item.steps, *map(kind, item.body)) if isinstance(item, Repeat) else (item.name, item.fields, item.register)
+
+    return [known.setdefault(kind(item), len(known)) for item in code]
+
+
+def _repeats(code: tuple[Item, ...], kinds: list[int], at: int, deepest: int) -> list[tuple[int, int, Steps]]:
     """(items, rounds, steps) of each block from ``at`` on that is followed by itself."""
     found = []
     for length in range(1, min(LONGEST, (len(code) - at) // 2) + 1):
+        if kinds[at] != kinds[at + length] or kinds[at : at + length] != kinds[at + length : at + 2 * length]:
+            continue
         first = code[at : at + length]
         if any(item.depth >= deepest for item in first) or (steps := _distance(first, _block(code, at, length, 1))) is None:
             continue

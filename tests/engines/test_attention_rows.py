@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from archmodel import evaluate, load_machine, lower, search
+from archmodel import evaluate, load_cascade, load_machine, lower, search
+from archmodel.cascade.graph import graph_of
 from archmodel.engines.attention import hardware_of, run
 from archmodel.engines.attention.rows import slices, whole
 from archmodel.engines.attention.tree import Placement, from_tree
@@ -141,3 +142,22 @@ def test_bf16_takes_the_same_blocks() -> None:
     graph = zoo_model("gpt2").prefill(60, bits=Bits(16, 16, 16))
     row = _row(graph, _fused(graph, machine), machine)
     assert dict(row.bytes)["dram"] > 0 and row.energy is not None and row.energy.value > 0
+
+
+@pytest.mark.parametrize(("name", "masked"), [("one-pass", False), ("one-pass-causal", True)])
+def test_a_cascade_of_the_user_s_own_runs_fused(name: str, masked: bool) -> None:
+    machine = _machine()
+    graph = graph_of(load_cascade(name, {"m0": 16, "m1": 8, "p": 100}))
+    mapping = search(graph, machine)
+    assert not mapping.rewrites and len([tree for tree in mapping.trees if leaf(tree).engine == "attention"]) == 1
+    row = _row(graph, mapping, machine)
+    assert row == _row(graph, mapping, machine, "cycle")
+    assert row.macs == 2 * 64 * (100 * 101 // 2 if masked else 100 * 128)
+
+
+def test_a_cascade_whose_tiles_are_not_the_engine_s_says_so() -> None:
+    mapping = search(graph_of(load_cascade("one-pass", {"m0": 32, "m1": 4, "p": 64})), _machine())
+    proof = mapping.certificate
+    assert proof is not None and all(leaf(tree).engine != "attention" for tree in mapping.trees)
+    assert [(item.way, item.chosen, item.why) for item in proof.choices] == [
+        ("unfused", True, ""), ("one-pass", False, "BQK takes 32 keys at a time, and attention has 16 rows of them")]  # fmt: skip
