@@ -19,9 +19,9 @@ from sims.report.grid import grid
 from sims.studies.fa4 import bounds, graphs, machines, trees
 from sims.studies.fa4.bounds import CASES, Case, busy
 from sims.studies.fa4.graphs import Shape
-from sims.studies.fa4.machines import TILES, backward, forward, machine, one_sm, roofline
+from sims.studies.fa4.machines import TILES, backward, forward, machine, one_sm, roofline, with_rate
 from sims.studies.fa4.measured import CAUSES, LINES, SCHEDULE, SPILL
-from sims.studies.fa4.predicted import NEAR, outside
+from sims.studies.fa4.predicted import DOUBTS, NEAR, outside
 from sims.studies.fa4.share import ROW, best, tile_cycles
 from sims.studies.fa4.study import study
 from sims.studies.record import Study, cells, headings
@@ -73,8 +73,7 @@ class TestBounds:
         assert (found.mma, found.smem) == (1024, 768 + 256)
 
     def test_a_slower_exponential_is_seen(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        lines = machine("b200").engine("sm").params.operations
-        slow = with_params(machine("b200"), operations=tuple(line.replace("mufu exp2 1", "mufu exp2 2") for line in lines))
+        slow = with_rate(machine("b200"), "mufu exp2 1", "mufu exp2 2")
         monkeypatch.setattr(bounds, "machine", {"b200": slow}.__getitem__)
         found = busy(Case("b200", "forward", CUBE))
         assert (found.exp, found.bound) == (2048, "exp")
@@ -102,9 +101,7 @@ class TestShare:
         assert by_unit["mufu"] == pytest.approx(by_unit["alu"], rel=0.01)
 
     def test_a_dearer_polynomial_is_worth_less(self) -> None:
-        lines = machine("b200").engine("sm").params.operations
-        dear = with_params(machine("b200"), operations=tuple(line.replace("alu exp2 8", "alu exp2 16") for line in lines))
-        assert best(dear, 64, 64, False) == 21
+        assert best(with_rate(machine("b200"), "alu exp2 8", "alu exp2 16"), 64, 64, False) == 21
 
     def test_the_rate_of_the_polynomial_is_its_number_of_operations(self) -> None:
         lines = machine("b200").engine("sm").params.operations
@@ -212,6 +209,12 @@ class TestStudy:
     def test_the_kernel_s_shares_stand_beside_ours(self) -> None:
         assert [row["kernel %"] for row in computed().table("shares").records()] == [12.5, 18.75, 12.5, 18.75, 6.25, 0, 0, 0]
 
+    def test_doubtful_constants_are_those_of_the_machine(self) -> None:
+        lines = machine("b200").engine("sm").params.operations
+        assert all(line in lines for _, line, _ in DOUBTS[1:])
+        rows = computed().table("doubts").records()
+        assert max(abs(float(row["change"] or 0)) for row in rows) == pytest.approx(0.2235, abs=1e-3), "the wait for tensor memory"
+
     def test_no_constant_belongs_to_a_point(self) -> None:
         """All lines of a machine at a clock are predicted from one description."""
         assert {line.gpu for line in LINES} == {"b200", "b200-pair", "b300"}
@@ -221,7 +224,7 @@ class TestStudy:
     def test_the_distance_from_a_band(self, value: float, far: float) -> None:
         assert outside(value, 100, 200) == pytest.approx(far)
 
-    @pytest.mark.parametrize("name", ["bounds", "shares", "gain", "bands"])
+    @pytest.mark.parametrize("name", ["bounds", "shares", "gain", "bands", "doubts"])
     def test_the_page_shows_what_the_study_prints(self, name: str) -> None:
         table = computed().table(name)
         assert grid(table.title, headings(table), cells(table)).rstrip() in PAGE.read_text(encoding="utf-8")

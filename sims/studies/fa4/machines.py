@@ -36,6 +36,13 @@ def machine(name: str, mhz: int = 0) -> Machine:
     return replace(found, clocks=(replace(clock, hz=mhz * 10**6),), memories=memories)
 
 
+def with_rate(whole: Machine, line: str, other: str) -> Machine:
+    """The machine with another rate of one operation."""
+    engine = whole.engine(ENGINE)
+    lines = tuple(other if mine == line else mine for mine in engine.params.operations)
+    return replace(whole, engines=(replace(engine, params=replace(engine.params, operations=lines)),))
+
+
 @functools.cache
 def one_sm(whole: Machine) -> Machine:
     """One SM (or pair), with a unit for bulk moves at its share of the memory, elements of 16 bits."""

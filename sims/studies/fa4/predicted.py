@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .machines import backward_seconds, forward_seconds, machine
+from .machines import backward_seconds, forward_seconds, machine, with_rate
 from .measured import CAUSES, LINES, Line
 
 NEAR = 0.15
@@ -66,3 +66,23 @@ def flops(line: Line, tokens: int, heads: int) -> float:
 def outside(value: float, low: float, high: float) -> float:
     """The relative distance of a value from a band, 0 within it."""
     return value / low - 1 if value < low else value / high - 1 if value > high else 0.0
+
+
+DOUBTS = (
+    ("as described", "", ""),
+    ("no wait for loads from tensor memory", "load copy 105/32", "load copy 1/32"),
+    ("conversions at half the rate", "alu convert 1", "alu convert 2"),
+    ("maxima at twice the rate", "alu max 1", "alu max 1/2"),
+    ("every row rescaled", "alu rescale 1/10", "alu rescale 1"),
+    ("polynomial of 10 operations", "alu exp2 8", "alu exp2 10"),
+)
+"""The constants that rest on least, and what else they might be."""
+
+
+def doubts() -> Iterator[tuple[str, float, float]]:
+    """What each of them is worth: TFLOP/s forward at head sizes 64 and 128, 8,192 tokens, nothing masked."""
+    for said, line, other in DOUBTS:
+        whole = with_rate(machine("b200"), line, other)
+        small, large = (4.0 * 8192**2 * d * heads / forward_seconds(whole, d, d, 8192, heads, False, emulated) / 1e12
+                        for d, heads, emulated in ((64, 128, 16), (128, 64, 24)))  # fmt: skip
+        yield said, small, large

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..record import Cell, Chart, Column, Study, Table
+from ..record import Cell, Chart, Column, Study, Table, error
 from .bounds import CASES, busy
 from .machines import machine
 from .measured import CAUSES, HEADLINE, KERNEL_SHARES, LENGTHS, LINES
-from .predicted import NEAR, Point, points
+from .predicted import NEAR, Point, doubts, points
 from .share import ROW, best, tile_cycles
 
 HEADS = {64: (64, 64), 128: (128, 128), 192: (192, 128)}
@@ -21,7 +21,7 @@ def study() -> Study:
     return Study(
         "fa4", "FlashAttention-4 on B200 and B300",
         "Zadouri et al., FlashAttention-4 (arXiv 2603.05451); measured by its authors and users (Dao-AILab/flash-attention)",
-        (_bounds(), _shares(), _gain(), _bands(found)), (_share_chart(), _band_chart(found)), _notes(found),
+        (_bounds(), _shares(), _gain(), _bands(found), _doubts()), (_share_chart(), _band_chart(found)), _notes(found),
     )  # fmt: skip
 
 
@@ -93,6 +93,15 @@ def _bands(found: tuple[Point, ...]) -> Table:
     return Table("bands", "TFLOP/s predicted and measured", columns, tuple(rows),
                  f"error is the distance from the measured band; above {100 * NEAR:.0f} % its cause is named, and counted in the last two "
                  "columns where somebody measured how much it costs")  # fmt: skip
+
+
+def _doubts() -> Table:
+    first, *others = doubts()
+    rows = [(said, small, error(small, first[1]), large, error(large, first[2])) for said, small, large in (first, *others)]
+    columns = (Column("constant"), Column("head 64", "count"), Column("change", "error"), Column("head 128", "count"),
+               Column("of it", "error"))  # fmt: skip
+    return Table("doubts", "TFLOP/s if a constant were another", columns, tuple(rows),
+                 "b200, forward, 8,192 tokens, nothing masked, shares as in the kernel")  # fmt: skip
 
 
 def _word(causal: bool) -> str:
