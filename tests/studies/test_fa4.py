@@ -90,10 +90,9 @@ class TestShare:
     def test_where_every_unit_finds_work(self, name: str, d: int, columns: int) -> None:
         assert best(machine(name), d, min(d, 128), False) == columns
 
-    @pytest.mark.parametrize("waits", [False, True])
-    def test_the_search_finds_what_trying_all_finds(self, waits: bool) -> None:
-        cycles = [tile_cycles(machine("b200"), 64, 64, emulated, waits) for emulated in range(ROW + 1)]
-        assert best(machine("b200"), 64, 64, waits) == cycles.index(min(cycles))
+    def test_the_search_finds_what_trying_all_finds(self) -> None:
+        cycles = [tile_cycles(machine("b200"), 64, 64, emulated, True) for emulated in range(ROW + 1)]
+        assert best(machine("b200"), 64, 64, True) == cycles.index(min(cycles)) == 54
 
     def test_at_the_optimum_both_units_are_as_busy(self) -> None:
         row = roofline(one_sm(machine("b200")), Shape(64, 64, 64), 32)
