@@ -1,29 +1,27 @@
-"""The systolic array of a machine as it is simulated: in full, or scaled down with everything else kept in proportion."""
+"""An engine of a machine as it is simulated: in full, or scaled down with everything else kept in proportion."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from archmodel.memory.port import Port, port_of
 from archmodel.records.base import SpecError
-from archmodel.records.engines.systolic import Hardware, Params, resolve
 from archmodel.records.formats import format_of
 from archmodel.records.graph import Graph
-from archmodel.records.machine import Engine, Machine
+from archmodel.records.machine import Engine, Machine, engine_records
 
-from ..cosim.jobs import Job, make_job
-
-BUILD_SECONDS = {"integer": (14.0, 0.033), "floating point": (14.0, 0.2)}
-"""CPU seconds of generating and building: fixed, and per PE (measured 47 s at 32x32, and 66 s at 16x16 of bf16; on one core)."""
+from ..cosim import jobs as products
+from ..cosim.sides import Job, kinds, side_of
 
 
 @dataclass(frozen=True)
 class Array:
     machine: Machine
     engine: Engine
-    hardware: Hardware
+    hardware: Any
     port: Port
     scaled_from: str = ""
 
@@ -33,30 +31,28 @@ class Array:
         return max(40, 5 * max(self.hardware.rows, self.hardware.cols) // 2)
 
     @property
-    def kind(self) -> str:
-        return "floating point" if self.hardware.is_float else "integer"
-
-    @property
     def build_seconds(self) -> float:
-        fixed, each = BUILD_SECONDS[self.kind]
-        return fixed + each * self.hardware.rows * self.hardware.cols
+        seconds: float = side_of(self.engine.type).build_seconds(self.hardware)
+        return seconds
 
     def run_seconds(self, jobs: Sequence[Job]) -> float:
         """What the jobs will take, by the closed form (stalls not counted)."""
-        from archmodel.engines.systolic import price
-
-        from ..cosim.evaluate import simulated_seconds
-
-        cycles = sum(int(price(job.tiling, self.hardware, job.port).cycles[0]) for job in jobs)
-        return simulated_seconds(self.hardware, cycles)
+        seconds: float = side_of(self.engine.type).run_seconds(self.hardware, sum(job.price() for job in jobs))
+        return seconds
 
 
-def array_of(machine: Machine, scale: Sequence[int] | None = None) -> Array:
-    """The first systolic engine of a machine, with ``scale`` rows and columns if given.  Raises SpecError without one."""
-    engine = machine.engine_of_type("systolic")
+def array_of(machine: Machine, scale: Sequence[int] | None = None, name: str = "", types: Sequence[str] = ()) -> Array:
+    """The engine ``name`` of a machine, or its first one with hardware to simulate, with ``scale`` rows and columns if given.
+
+    types  of engines that will do; none for all that have hardware.  Raises SpecError without one.
+    """
+    types = types or kinds()
+    wanted = [machine.engine(name)] if name else list(machine.engines)
+    engine = next((engine for engine in wanted if engine.type in types), None)
     if engine is None:
-        have = ", ".join(f"{e.name} ({e.type})" for e in machine.engines) or "none"
-        raise SpecError(f"machine {machine.name}: no systolic engine, and only that has hardware to simulate; it has {have}")
+        have = ", ".join(f"{e.name} ({e.type})" for e in wanted) or "none"
+        raise SpecError(f"machine {machine.name}: no {' or '.join(sorted(types, reverse=True))} engine, and only that has hardware to "
+                        f"simulate; it has {have}")  # fmt: skip
     full = f"{engine.params.rows}x{engine.params.cols}"
     if scale is not None and tuple(scale) != (engine.params.rows, engine.params.cols):
         machine = _scaled(machine, engine, scale[0], scale[1])
@@ -65,18 +61,18 @@ def array_of(machine: Machine, scale: Sequence[int] | None = None) -> Array:
 
 
 def _resolved(machine: Machine, engine: Engine, scaled_from: str) -> Array:
-    hardware = resolve(engine.params, machine.memory(engine.buffer or "").size_bytes)
+    hardware = engine_records(engine.type).resolve(engine.params, machine.memory(engine.buffer or "").size_bytes)
     return Array(machine, engine, hardware, port_of(machine, engine), scaled_from)
 
 
 def _scaled(machine: Machine, engine: Engine, rows: int, cols: int) -> Machine:
     """The machine with a smaller array: a buffer of at least as many words, a port as wide as still divides them."""
-    params: Params = engine.params
+    params = engine.params
     if rows > params.rows or cols > params.cols:
         raise SpecError(f"--scale {rows}x{cols}: larger than the {params.rows}x{params.cols} array of {machine.name}; "
                         "make a larger one with --set engines.NAME.rows=N")  # fmt: skip
     small = replace(params, rows=rows, cols=cols, port_bytes=1)
-    port_bytes = math.gcd(params.port_bytes, *(bits * lanes // 8 for bits, lanes, _ in small.words()))
+    port_bytes = math.gcd(params.port_bytes, *(bits // 8 for bits in side_of(engine.type).lane_bits(small)))
     buffer = machine.memory(engine.buffer or "")
     share = max(rows / params.rows, cols / params.cols)
     smaller = replace(buffer, size_bytes=math.ceil(buffer.size_bytes * share))
@@ -94,11 +90,11 @@ def product_graph(array: Array, sizes: Sequence[int]) -> Graph:
     from archmodel.workload.operators import Bits
 
     m, n, k = sizes
-    params: Params = array.engine.params
+    params = array.engine.params
     return gemm_graph(m, n, k, Bits(weight=format_of(params.weight).bits, activation=format_of(params.act).bits))
 
 
-def product_jobs(array: Array, sizes: Sequence[int], seed: int) -> list[tuple[str, Job]]:
+def product_jobs(array: Array, sizes: Sequence[int], seed: int) -> list[tuple[str, products.Job]]:
     """The Programs that one copy runs for C[m,n] = A[m,k] B[k,n] under the best mapping, with random data."""
     from archmodel import search
 
@@ -108,4 +104,4 @@ def product_jobs(array: Array, sizes: Sequence[int], seed: int) -> list[tuple[st
     graph = product_graph(array, sizes)
     tilings = distinct_tilings(graph, search(graph, array.machine), array.machine)["gemm"]
     return [(f"product {m}x{n}x{k}" + (f", slice {t.m}x{t.n}x{t.k}" if (t.m, t.n, t.k) != (m, n, k) else ""),
-             make_job(t, array.hardware, array.port, None, seed)) for t in tilings]  # fmt: skip
+             products.make_job(t, array.hardware, array.port, None, seed)) for t in tilings]  # fmt: skip

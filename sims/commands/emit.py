@@ -51,7 +51,7 @@ def execute(given: argparse.Namespace) -> int:
     from .waiting import interruptible
 
     check_folder(given.output)
-    array = array_of(machine_of(given.machine, given.sets))
+    array = array_of(machine_of(given.machine, given.sets), types=("systolic",))
     if array.hardware.rows * array.hardware.cols > MOST_PES:
         raise SpecError(f"emit {array.machine.name}: an array of {array.hardware.rows}x{array.hardware.cols}, expected at most {MOST_PES} "
                         f"elements; take a smaller one with --set engines.{array.engine.name}.rows=N and cols=N")  # fmt: skip

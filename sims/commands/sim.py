@@ -1,4 +1,4 @@
-"""``archmodel sim``: the machine's array as generated hardware, in Verilator, against the cycle model."""
+"""``archmodel sim``: an engine of the machine as generated hardware, in Verilator, against the cycle model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .parser import Parser, integer, integers
 from .work import MACHINE, add_machine, add_output, machine_of
 
 if TYPE_CHECKING:
-    from ..cosim.jobs import Job
+    from ..cosim.sides import Job
     from ..report.agreement import Agreement
     from .arrays import Array
 
@@ -39,6 +39,7 @@ def add_arguments(parser: Parser) -> None:
     what.add_argument("--gemm", type=integers("M,N,K"), metavar="M,N,K", help="and this matrix product, mapped by the search")
     what.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of the first random Program, and of all data (default 0)")
     what.add_argument("--scale", type=integers("RxC", 2, "x"), metavar="RxC", help="a smaller array from the same generator")
+    what.add_argument("--engine", default="", metavar="NAME", help="which engine (default: the first one that has hardware)")
     what.add_argument("--waves", type=Path, metavar="FILE.vcd",
                       help="run only one Program, that of --gemm or a random one, and write its waveform")  # fmt: skip
     what.add_argument("--yes", action="store_true", help="go ahead although it takes long")
@@ -57,7 +58,7 @@ def execute(given: argparse.Namespace) -> int:
     from .arrays import array_of
     from .waiting import interruptible
 
-    array = array_of(machine_of(given.machine, given.sets), given.scale)
+    array = array_of(machine_of(given.machine, given.sets), given.scale, given.engine)
     check_tools()
     jobs = _jobs(given, array)
     _consider(given, array, jobs)
@@ -71,10 +72,13 @@ def execute(given: argparse.Namespace) -> int:
 
 def _jobs(given: argparse.Namespace, array: Array) -> list[tuple[str, Job]]:
     """(what it is, the job) of each Program: the product's first, then the random ones."""
-    from ..cosim.jobs import random_job
+    from ..cosim.sides import side_of
     from .arrays import product_jobs
 
-    jobs = product_jobs(array, given.gemm, given.seed) if given.gemm else []
+    kind = array.engine.type
+    if given.gemm and kind != "systolic":
+        raise SpecError(f"--gemm: engine {array.engine.name} is of type {kind} and runs no matrix product; name another with --engine")
+    jobs: list[tuple[str, Job]] = [*product_jobs(array, given.gemm, given.seed)] if given.gemm else []
     programs = given.programs if given.programs is not None else 0 if given.waves and jobs else 100
     if given.waves:
         if given.programs not in (None, 0, 1):
@@ -84,7 +88,7 @@ def _jobs(given: argparse.Namespace, array: Array) -> list[tuple[str, Job]]:
         raise SpecError("--programs 0: nothing to run; give --gemm M,N,K or a number of Programs")
     seeds = range(given.seed, given.seed + programs)
     return jobs[: 1 if given.waves else None] + [
-        ("random", random_job(array.hardware, seed, bool(seed % 2), array.largest)) for seed in seeds
+        ("random", side_of(kind).random_job(array.hardware, seed, bool(seed % 2), array.largest)) for seed in seeds
     ]
 
 
@@ -107,6 +111,7 @@ def _run(given: argparse.Namespace, array: Array, jobs: list[tuple[str, Job]]) -
     """Build, run all, compare; ends at the first difference."""
     from ..cosim.compare import check
     from ..cosim.drive import Engine
+    from ..cosim.sides import side_of
     from ..report.agreement import Agreement, Compared
 
     part = given.waves.with_name(f".{given.waves.name}.part") if given.waves else None
@@ -127,5 +132,6 @@ def _run(given: argparse.Namespace, array: Array, jobs: list[tuple[str, Job]]) -
         if part:
             part.unlink(missing_ok=True)
     times: dict[str, Any] = {"build_seconds": built - begun, "run_seconds": time.monotonic() - built}
-    return Agreement(array.machine.name, array.engine.name, array.hardware, array.scaled_from, given.gemm, len(jobs), tuple(compared),
+    return Agreement(array.machine.name, array.engine.name, array.hardware,
+                     side_of(array.engine.type).computes(array.hardware), array.scaled_from, given.gemm, len(jobs), tuple(compared),
                      report, str(given.waves or ""), **times)  # fmt: skip

@@ -19,21 +19,15 @@ from archmodel.records.result import Result
 
 from .compare import check
 from .drive import Engine
+from .engines.systolic import run_seconds
 from .jobs import make_job
 
 PATIENT_CYCLES = 20_000_000
 """Simulated cycles up to which nobody needs to be asked: two minutes of a 16x16 array, eight of floating point."""
-PE_CYCLES_PER_SECOND, FLOAT_PE_CYCLES_PER_SECOND = 40e6, 10e6
-"""PEs times cycles that Verilator simulates in a second (measured 146,000 cycles/s at 16x16, and 635,000 at 4x4 of bf16)."""
 
 
 class Mismatch(RuntimeError):
     """Model and hardware disagree; the text is the report."""
-
-
-def simulated_seconds(hardware: Hardware, cycles: int) -> float:
-    """Rough wall time of so many cycles in Verilator, on one core of two."""
-    return cycles * hardware.rows * hardware.cols / (FLOAT_PE_CYCLES_PER_SECOND if hardware.is_float else PE_CYCLES_PER_SECOND)
 
 
 def distinct_tilings(graph: Graph, mapping: Mapping, machine: Machine) -> dict[str, tuple[Tiling, ...]]:
@@ -84,5 +78,5 @@ def _refuse_large(graph: Graph, machine: Machine, hardware: Hardware, tilings: l
     cycles = sum(int(price(tiling, hardware, port).cycles[0]) for tiling in tilings)
     if cycles > most:
         raise SpecError(f"{graph.name} on {machine.name}: {len(tilings)} Programs of {cycles:,} cycles would take about "
-                        f"{simulated_seconds(hardware, cycles):,.0f} s in Verilator, expected at most {most:,} cycles; "
+                        f"{run_seconds(hardware, cycles):,.0f} s in Verilator, expected at most {most:,} cycles; "
                         "take fidelity cycle, or simulate one product with: archmodel sim MACHINE --gemm M,N,K --scale RxC")  # fmt: skip

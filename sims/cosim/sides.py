@@ -7,12 +7,18 @@
         of what a mismatch report printed as JSON: its own shape of work
     same_cycles(hardware, engine, seed) -> bool     of one wild Program, in engines that have such
     random_hardware(rng, side) -> hardware  anything up to 100 PEs; where side is not 0, of side x side
-    described(hardware) -> (str, str)       what it computes, and its port and banks, for a line of a long run
+    computes(hardware) -> str               what, for people
+    described(hardware) -> (str, str)       the same with its size, and its port and banks, for a line of a long run
+    build_seconds(hardware) -> float        CPU time of generating and building it
+    run_seconds(hardware, cycles) -> float  rough time of so many cycles in Verilator, on one core of two
+    lane_bits(params) -> tuple[int, ...]    bits of the words that a beat of the port must divide
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any, Protocol
 
 import numpy as np
@@ -59,6 +65,11 @@ class Job(Protocol):
 def kind_of(hardware: Any) -> str:
     """The type of engine that a hardware record belongs to: the name of its module."""
     return type(hardware).__module__.rpartition(".")[2]
+
+
+def kinds() -> tuple[str, ...]:
+    """Types of engine that have hardware to simulate."""
+    return tuple(sorted(module.name for module in iter_modules([str(Path(__file__).with_name("engines"))])))
 
 
 def side_of(kind: str) -> Any:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from archmodel.records.base import to_plain
-from archmodel.records.engines.systolic import Hardware
 
 from .grid import lines
 
@@ -25,11 +24,15 @@ class Compared:
 
 @dataclass(frozen=True)
 class Agreement:
-    """All Programs that ran up to the first difference, whose ``report`` it is; ``wanted`` were to run."""
+    """All Programs that ran up to the first difference, whose ``report`` it is; ``wanted`` were to run.
+
+    ``what``: that the hardware computes.
+    """
 
     machine: str
     engine: str
-    hardware: Hardware
+    hardware: Any
+    what: str
     scaled_from: str
     gemm: tuple[int, ...] | None
     wanted: int
@@ -68,11 +71,7 @@ def agreement_to_json(found: Agreement) -> dict[str, Any]:
 
 def agreement_text(found: Agreement) -> str:
     """For people: what ran, what was equal, and at the first difference its report."""
-    hardware = found.hardware
-    pairs = [
-        ("machine", found.machine),
-        ("array", f"{found.label} ({', '.join(hardware.dataflows)}; {hardware.x_format} x {hardware.y_format}), generated, in Verilator"),
-    ]
+    pairs = [("machine", found.machine), ("array", f"{found.label} ({found.what}), generated, in Verilator")]
     pairs += [_product(item) for item in found.compared if item.name != "random"]
     if drawn := [item for item in found.compared if item.name == "random"]:
         pairs.append(("random", _random(drawn)))

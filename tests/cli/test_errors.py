@@ -149,7 +149,7 @@ SPECIFIC = {
     ),
     "no array to simulate": (
         ("sim", "edge-npu", "--set", "engines.array=null"),
-        "archmodel: machine edge-npu: no systolic engine, and only that has hardware to simulate; it has vector (vector)",
+        "archmodel: machine edge-npu: no systolic or attention engine, and only that has hardware to simulate; it has vector (vector)",
     ),
     "array that builds too long": (("sim", "cloud"), "archmodel: sim cloud: about "),
     "model that simulates too long": (

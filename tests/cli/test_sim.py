@@ -55,6 +55,41 @@ def test_cost_grows_with_the_array() -> None:
     assert costs[-1] > 600
 
 
+ATTENTION = """
+name: att
+node: 16 nm
+clocks: {core: 1 GHz}
+memories:
+  tiles: {technology: sram, size: 24 KiB}
+  dram: {technology: lpddr4, size: 1 GiB, bandwidth: 16 GB/s, latency: 30 ns}
+engines:
+  attention: {type: attention, clock: core, buffer: tiles, port: dram, rows: 8, cols: 8, format: int8, degree: 2, tiles: 3, port_bytes: 8}
+"""
+
+
+@pytest.fixture
+def attention(tmp_path: Path) -> str:
+    (tmp_path / "att.yaml").write_text(ATTENTION)
+    return str(tmp_path / "att.yaml")
+
+
+def test_an_attention_engine_is_scaled_too(attention: str) -> None:
+    full, small = (array_of(load_machine(attention), scale) for scale in (None, (4, 4)))
+    assert (small.hardware.rows, small.hardware.cols, small.scaled_from, small.hardware.port_bytes) == (4, 4, "8x8", 4)
+    assert all(small.hardware.depth(buffer) >= full.hardware.depth(buffer) for buffer in "QKVMOS")
+    assert small.build_seconds < full.build_seconds
+
+
+def test_the_engine_to_simulate_is_named(attention: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert array_of(load_machine("edge-npu"), name="array").engine.type == "systolic"
+    refused = said(capsys, "sim", "edge-npu", "--engine", "vector")
+    assert (refused.code, refused.err) == (2, "archmodel: machine edge-npu: no systolic or attention engine, and only that has hardware to "
+                                              "simulate; it has vector (vector)\n")  # fmt: skip
+    product = said(capsys, "sim", attention, "--gemm", "4,4,4")
+    assert (product.code, product.err) == (2, "archmodel: --gemm: engine attention is of type attention and runs no matrix product; name "
+                                              "another with --engine\n")  # fmt: skip
+
+
 class TestHardware:
     pytestmark = hardware
 
@@ -74,6 +109,11 @@ class TestHardware:
         for part in ("4x4, scaled from 16x16", "6x9x21: equal, ", "4 of 4 Programs equal, seeds 0 to 3, 2 with a stalling port",
                      "model and hardware agree: every cycle, start and end of every command, every bit of memory"):  # fmt: skip
             assert part in " ".join(found.out.split())
+
+    def test_random_attention_on_an_engine_scaled_down(self, attention: str, capsys: pytest.CaptureFixture[str]) -> None:
+        found = said(capsys, "sim", attention, "--scale", "4x4", "--programs", "6", "--json").json
+        assert (found["agree"], found["equal"], found["engine"], found["array"], found["gemm"]) == (True, 6, "attention", "4x4", None)
+        assert found["hardware"]["format"] == "int8"
 
     def test_a_difference_exits_with_1_and_shows_the_first(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

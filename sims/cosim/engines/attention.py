@@ -17,6 +17,7 @@ from archmodel.records.engines.attention import (
     STATE_OTHERS,
     TYPE,
     Hardware,
+    Params,
     decode,
     instruction,
 )
@@ -24,10 +25,13 @@ from archmodel.records.formats import format_of
 from archmodel.records.program import INSTRUCTION_BYTES, Program, hardware_id
 
 from .. import wild
-from ..attention.jobs import Job, given_job, random_job
+from ..attention.jobs import given_job, random_job
 from ..drive import Engine
 
-__all__ = ["HARDWARE", "Job", "described", "given_job", "longest", "random_hardware", "random_job", "same_cycles"]
+__all__ = [
+    "HARDWARE", "build_seconds", "computes", "described", "given_job", "lane_bits", "longest", "random_hardware", "random_job",
+    "run_seconds", "same_cycles",
+]  # fmt: skip
 
 HARDWARE = Hardware
 SIDES = (2, 3, 4, 6, 8, 12, 16)
@@ -42,6 +46,24 @@ def longest(program: Program, hardware: Hardware) -> int:
     commands = (decode(stream[at : at + INSTRUCTION_BYTES]) for at in range(0, len(stream), INSTRUCTION_BYTES))
     counts = [fields["count"] for name, fields in commands if name == "attend"]
     return attend_cycles(max(counts, default=0), found.period, found.stages)
+
+
+def build_seconds(hardware: Hardware) -> float:
+    """CPU time of generating and building."""
+    return 12.0 + (0.1 if hardware.is_float else 0.06) * hardware.rows * hardware.cols
+
+
+def run_seconds(hardware: Hardware, cycles: int) -> float:
+    return cycles * hardware.rows * hardware.cols / (3e6 if hardware.is_float else 10e6)
+
+
+def lane_bits(params: Params) -> tuple[int, ...]:
+    bits = format_of(params.format).bits
+    return bits * params.rows, bits * params.cols
+
+
+def computes(hw: Hardware) -> str:
+    return f"{hw.format}, degree {hw.degree}, latency {hw.mac_latency}, {hw.tiles} tiles in flight, {hw.rescale} lanes"
 
 
 def described(hw: Hardware) -> tuple[str, str]:
