@@ -12,8 +12,6 @@ from archmodel.records.mapping import Compute, Loop, Mapping, Node, Parallel, Pe
 from .graphs import Shape
 
 ENGINE, SHARED = "sm", "smem"
-LANES = 2
-"""The place of the ALU among an SM's units."""
 LATEST = 9
 """Iterations that the last step of a chain is behind its first where nothing waits."""
 
@@ -21,17 +19,20 @@ LATEST = 9
 class Units:
     """Leaves on an SM's units: lanes take rows, and the tensor core a tile of ``rows`` x ``cols`` sums."""
 
-    def __init__(self, machine: Machine, shape: Shape) -> None:
+    def __init__(self, machine: Machine, extents: dict[str, int]) -> None:
         params = machine.engine(ENGINE).params
         self._sides = {name: sides for name, *sides in zip(params.units, params.rows, params.cols, strict=True)}
-        self._extents = shape.extents
+        self._extents = extents
 
     def lanes(self, unit: str, einsum: str, rank: str) -> Node:
         """``rank`` dealt to the lanes of a unit."""
         return Loop(rank, -(-self._extents[rank] // self._sides[unit][1]), Compute(einsum, ENGINE, unit), "cols")
 
     def product(self, einsum: str, down: str, across: str, along: str) -> Node:
-        """Sums of ranks ``down`` x ``across`` side by side; where they leave rows or columns idle, parts of ``along`` too."""
+        """Sums of ranks ``down`` x ``across`` side by side; where they leave rows or columns idle, parts of ``along`` too.
+
+        What is left of a rank that is longer takes as long as a whole tile: 64 of 192 columns, a seventh of the backward products.
+        """
         rows, cols = self._sides["mma"]
         tree: Node = Compute(einsum, ENGINE, "mma")
         for rank, axis, lanes in ((across, "cols", cols), (down, "rows", rows)):
@@ -71,7 +72,7 @@ def forward(graph: Graph, machine: Machine, shape: Shape, tiles: tuple[str, ...]
     Each tile is a chain: its scores, softmax, its product with V, then the next block.  The tiles ping-pong: their chains run side by
     side on the same units.  Without ``waits`` each step of a chain works on another block, as if there were room for so many.
     """
-    on, has = Units(machine, shape), {einsum.name for einsum in graph.einsums}
+    on, has = Units(machine, shape.extents), {einsum.name for einsum in graph.einsums}
     blocks: Node = Parallel(tuple(_chain(on, tile, emulated, waits) for tile in tiles))
     late = 0 if waits else LATEST
     ends = Parallel(tuple(_older(_end(on, tile), late) for tile in tiles))
@@ -95,7 +96,7 @@ def _streamed(graph: Graph, tensors: str, stream: Node, stay: Node) -> Node:
 
 def backward(graph: Graph, machine: Machine, shape: Shape) -> Mapping:
     """A block of keys stays; of each tile of queries, dK and dQ are computed beside the softmax of the next tile."""
-    on = Units(machine, shape)
+    on = Units(machine, shape.extents)
     young, old = _gradients(on)
     body = keep(SHARED, "DSS DQS", Parallel((young, old)))
     body = keep("tmem", "S P T DS DQ", keep("registers", "Z X E Y U W B", body))
@@ -157,6 +158,6 @@ def _end(on: Units, t: str) -> Node:
 
 def ends(graph: Graph, machine: Machine) -> Mapping:
     """A row to a lane, straight from memory and back."""
-    trees = [Loop("r", -(-extent // machine.engine(ENGINE).params.cols[LANES]), Compute(einsum.name, ENGINE, "alu"), "cols")
-             for einsum in graph.einsums for rank, extent in einsum.ranks if rank == "r"]  # fmt: skip
+    on = [Units(machine, dict(einsum.ranks)) for einsum in graph.einsums]
+    trees = [units.lanes("alu", einsum.name, "r") for units, einsum in zip(on, graph.einsums, strict=True)]
     return Mapping(graph.name, machine.name, tuple(trees))
