@@ -5,7 +5,7 @@ from __future__ import annotations
 from .engines import engine_module
 from .fusion import fused_somewhere
 from .records.graph import Einsum, Graph
-from .records.machine import Machine
+from .records.machine import Engine, Machine
 from .records.result import OpResult
 
 
@@ -39,11 +39,23 @@ def bound_seconds(graph: Graph, machine: Machine) -> float:
     for einsum in (einsum for einsum in graph.einsums if einsum.name not in elsewhere):
         able = [engine for engine in machine.engines if engine_module(engine).supports(graph, einsum, engine) is None]
         if len(able) == 1:
-            seconds = engine_module(able[0]).ideal_cycles(einsum, able[0]) / machine.clock_hz(able[0].clock)
-            times[able[0].name] = times.get(able[0].name, 0.0) + seconds * einsum.repeat
+            part, cycles = _only(einsum, machine, able[0])
+            times[part] = times.get(part, 0.0) + cycles / machine.clock_hz(able[0].clock) * einsum.repeat
     ports = {engine.port for engine in machine.engines if engine.port}
     bandwidth = sum(machine.memory(port).bandwidth_bytes_per_second or 0 for port in ports)
     return max([compulsory_bytes(graph) / bandwidth if bandwidth else 0.0, *times.values()])
+
+
+def _only(einsum: Einsum, machine: Machine, engine: Engine) -> tuple[str, float]:
+    """What alone can execute an Einsum, and its ideal cycles: the engine, or one of its units where these work side by side."""
+    module = engine_module(engine)
+    if machine.convention != "published" or not hasattr(module, "units"):
+        return engine.name, module.ideal_cycles(einsum, engine)
+    rates = [(unit, rate) for unit in module.units(machine, engine) if (rate := unit.point_cycles(einsum)) is not None]
+    if len(rates) != 1:
+        return engine.name, 0.0
+    (unit, rate), = rates
+    return f"{engine.name} {unit.name}", float(einsum.work * rate / (unit.rows * unit.cols * engine.count))
 
 
 def bound_row(graph: Graph, machine: Machine) -> OpResult:

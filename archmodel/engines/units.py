@@ -50,9 +50,9 @@ def ideal_cycles(einsum: Einsum, engine: Engine) -> float:
 
 
 def area(machine: Machine, engine: Engine, costs: Costs) -> tuple[tuple[str, Figure], ...]:
-    """Nothing: no row of the cost table says what such a unit takes."""
+    """Unknown: no row of the cost table says what such a unit takes."""
     del machine, engine, costs
-    return ()
+    return (("units", Figure(0.0, None, None, "unknown")),)
 
 
 def evaluate(work: Work) -> dict[str, OpResult]:

@@ -22,9 +22,20 @@ class Edge:
     carried: bool
 
 
-def is_state(graph: Graph, einsum: Einsum) -> bool:
-    """Whether an Einsum overwrites its result in each iteration of a rank that the result lacks, as a running maximum does."""
-    return einsum.reduce == "none" and any(rank not in graph.tensor[einsum.output].ranks for rank, _ in einsum.ranks)
+def steps_over(graph: Graph, einsum: Einsum) -> frozenset[str]:
+    """Ranks in each iteration of which an Einsum makes its result anew, as a running maximum is: of a state, else none.
+
+    The result lacks the rank; or it has it as a place for each step, and a reader that has one step takes the last.
+    """
+    if einsum.reduce != "none":
+        return frozenset()
+    kept = graph.tensor[einsum.output].ranks
+    extents = dict(einsum.ranks)
+    if lacking := frozenset(extents) - frozenset(kept):
+        return lacking
+    last = {rank for reader in graph.einsums for rank, extent in reader.ranks if extent == 1 < extents.get(rank, 1)}
+    wanted = any(einsum.output in reader.inputs and dict(reader.ranks).get(rank) == 1 for reader in graph.einsums for rank in last)
+    return frozenset(last & set(kept)) if wanted or einsum.output in einsum.inputs else frozenset()
 
 
 def edges(graph: Graph, einsums: dict[str, Einsum]) -> tuple[Edge, ...]:
@@ -39,7 +50,7 @@ def edges(graph: Graph, einsums: dict[str, Einsum]) -> tuple[Edge, ...]:
     for name, einsum in einsums.items():
         for tensor in dict.fromkeys(einsum.inputs):
             if (writer := writers.get(tensor)) is not None:
-                carried = is_state(graph, writer) and writer.name in _reached(after, name)
+                carried = bool(steps_over(graph, writer)) and writer.name in _reached(after, name)
                 found.append(Edge(writer.name, name, tensor, carried))
     return tuple(found)
 
@@ -102,7 +113,7 @@ def _check_carried(graph: Graph, einsum: Einsum, edge: Edge, writer: Path, reade
     """A state must be there when the next iteration of its rank wants it, so many iterations of the inner loops later."""
     place = parting(writer, reader) if writer is not reader else len(writer) - 1
     shared = writer[: place + 1]
-    ranks = {rank for rank, _ in einsum.ranks} - set(graph.tensor[edge.tensor].ranks)
+    ranks = steps_over(graph, einsum)
     carrying = max((at for at, node in enumerate(shared) if isinstance(node, Loop) and node.rank in ranks), default=None)
     if carrying is None:
         raise SpecError(f"mapping of {edge.reader}: {edge.tensor} is made from the one before it, and no loop over "

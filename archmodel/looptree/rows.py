@@ -59,12 +59,13 @@ def _row(work: Work, first: Einsum, tree: Node, units: dict[str, Unit]) -> OpRes
 
 
 def _extents(einsums: dict[str, Einsum]) -> dict[str, int]:
-    """Of all ranks of a tree.  Raises SpecError where fused Einsums don't agree on one."""
+    """Of all ranks of a tree.  Raises SpecError where fused Einsums don't agree on one, unless one of them takes but one step of it."""
     found: dict[str, int] = {}
     for einsum in einsums.values():
         for rank, extent in einsum.ranks:
-            if found.setdefault(rank, extent) != extent:
-                raise SpecError(f"mapping of {einsum.name}: rank {rank} is {extent}, and {found[rank]} in an Einsum fused with it")
+            if extent != 1 != (known := found.get(rank, extent)) and known != extent:
+                raise SpecError(f"mapping of {einsum.name}: rank {rank} is {extent}, and {known} in an Einsum fused with it")
+            found[rank] = max(extent, found.get(rank, 1))
     return found
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from archmodel.looptree.flow import Edge, is_state
+from archmodel.looptree.flow import Edge, steps_over
 from archmodel.looptree.path import Path, left, passing, steps
 from archmodel.looptree.timing import Placed
 from archmodel.records.graph import Einsum, Graph
@@ -86,7 +86,7 @@ def _from_before(scene: Scene, keep: Path, edge: Edge) -> bool:
     """Whether a state is carried by a loop around the node, so that its body begins with the one before."""
     if not edge.carried:
         return False
-    ranks = {rank for rank, _ in scene.placed[edge.writer].einsum.ranks} - set(scene.graph.tensor[edge.tensor].ranks)
+    ranks = steps_over(scene.graph, scene.placed[edge.writer].einsum)
     return any(isinstance(node, Loop) and node.rank in ranks for node in keep)
 
 
@@ -101,7 +101,7 @@ def _of_leaf(scene: Scene, item: Placed) -> Iterator[Move]:
     memory = _memory(scene, path, einsum.output)
     if memory != REGISTERS:
         written = _touched(scene, path, einsum.output, own)
-        yield Move(memory, einsum.output, 0 if is_state(scene.graph, einsum) else _again(scene.graph, einsum, written), written)
+        yield Move(memory, einsum.output, 0 if steps_over(scene.graph, einsum) else _again(scene.graph, einsum, written), written)
 
 
 def _touched(scene: Scene, path: Path, tensor: str, own: dict[str, int]) -> int:

@@ -227,6 +227,31 @@ def test_registers_of_one_lane_are_counted_where_the_table_prices_reads(tmp_path
     assert "register_write" not in dict(row(PLAIN).energy_by)
 
 
+LAST = Graph("last", STAGE, (Tensor("N", "activation", ("m", "p"), 16), Tensor("O", "activation", ("m", "p"), 16),
+                            Tensor("Z", "activation", ("p",), 16)), (
+    Einsum("end", "toy", "Z", ("N",), (("m", 1), ("p", 32)), "max"), Einsum("new", "toy", "N", ("O",), (("m", 12), ("p", 32)), "max"),
+    Einsum("old", "toy", "O", ("N",), (("m", 12), ("p", 32)), "max")), ())  # fmt: skip
+"""The same running maximum as cascades write it: with a place for each step, of which a reader takes the last."""
+
+
+def test_a_state_may_have_a_place_for_each_step() -> None:
+    body = Loop("m", 1, Loop("p", 8, Storage("O", "registers", Loop("p", 1, Sequence((on_lanes("old"), on_lanes("new"))), "cols"))))
+    tree = held(Sequence((body, Loop("p", 8, Loop("p", 1, on_lanes("end"), "cols")))), "N", level="buffer")
+    made = row(tree, machine(), LAST)
+    assert made.cycles - dict(made.causes)["memory"] == 2 * 12 * 4 + 4
+    assert dict(made.bytes) == {"buffer": 2 * (12 * 32 + 12 * 32 + 32), "dram": 2 * 32}
+    with pytest.raises(SpecError, match="mapping of old: it wants N 4 iterations after new began it"):
+        row(Sequence((running(4, 0), Loop("p", 8, Loop("p", 1, on_lanes("end", 4), "cols")))), graph=LAST)
+
+
+def test_no_bound_is_above_a_tree_whose_units_work_side_by_side() -> None:
+    beside = Loop("p", 8, Loop("p", 1, Parallel((
+        Loop("m", 4, Loop("m", 1, on_array("qk"), "rows")), Sequence((on_lanes("max", 1), on_lanes("power", 1))))), "cols"))  # fmt: skip
+    on = machine(10**15)
+    assert evaluate(GRAPH, None, on, "bound").seconds <= row(beside, on).seconds
+    assert evaluate(GRAPH, None, on, "bound").cycles == POWERS  # only the lanes do exponentials, maxima both
+
+
 def test_a_leaf_need_not_name_the_only_unit() -> None:
     only = replace(PARAMS, units=("lanes",), rows=(1,), cols=(8,), operations=("lanes max 2",), actions=())
     tree = Loop("p", 8, Loop("p", 1, Compute("max", "chip"), "cols"))
