@@ -61,8 +61,13 @@ def operations(op: OpResult, machine: Machine) -> float:
 
 
 def operations_per_cycle(engine: Engine) -> int:
-    """Of all copies at their peak: two a PE of an array, one a lane; 0 for an engine with neither."""
+    """Of all copies at their peak: two a PE of an array, one a lane, two a lane of what adds products; 0 for an engine with neither."""
     params = engine.params
+    if hasattr(params, "rates"):
+        lanes = dict(zip(params.units, (rows * cols for rows, cols in zip(params.rows, params.cols, strict=True)), strict=True))
+        peaks = {unit: max((2 if "+" in operator else 1) / cycles for name, operator, cycles in params.rates if name == unit)
+                 for unit in {name for name, _, _ in params.rates}}  # fmt: skip
+        return int(sum(lanes[unit] * peak for unit, peak in peaks.items()) * engine.count)
     if hasattr(params, "rows") and hasattr(params, "cols"):
         return 2 * params.rows * params.cols * engine.count
     return getattr(params, "lanes", 0) * engine.count

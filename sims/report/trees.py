@@ -34,15 +34,16 @@ class Mapped:
 
 
 def products(graph: Graph, mapping: Mapping, machine: Machine, result: Result) -> list[Mapped]:
-    """Every matrix product that a tree of loops by itself maps, the most cycles first."""
+    """Every matrix product that a tree of loops by itself maps onto a systolic engine, the most cycles first."""
     einsums = {einsum.name: einsum for einsum in graph.einsums}
     rows = {op.name: op for op in result.ops}
     found = []
     for tree in mapping.trees:
         end = leaf(tree)
-        if isinstance(tree, Compute) or len(leaves(tree)) > 1:
+        engine = machine.engine(end.engine)
+        if isinstance(tree, Compute) or len(leaves(tree)) > 1 or engine.type != "systolic":
             continue
-        einsum, engine = einsums[end.einsum], machine.engine(end.engine)
+        einsum = einsums[end.einsum]
         gemm, placed = graph.gemm(einsum), from_tree(graph, einsum, tree, engine)
         tiling, op = placed.tiling, rows[einsum.name]
         plain = {
