@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from .engines import engine_module
 from .fusion import fused_somewhere
+from .masks import keys_needed
 from .records.graph import Einsum, Graph
 from .records.machine import Engine, Machine
 from .records.result import OpResult
@@ -18,9 +21,22 @@ def compulsory_bytes(graph: Graph) -> int:
             if tensor.kind == "activation":
                 continue
             key = _identity(graph, einsum, name)
-            bits = min(graph.elements(einsum, name), einsum.work) * tensor.bits * einsum.repeat
+            bits = min(_elements(graph, einsum, name), einsum.work) * tensor.bits * einsum.repeat
             seen[key] = max(seen.get(key, 0), bits)
     return sum(seen.values()) // 8
+
+
+def _elements(graph: Graph, einsum: Einsum, name: str) -> int:
+    """Elements of a tensor that one instance must read: of keys that no query sees, none."""
+    elements = graph.elements(einsum, name)
+    if einsum.mask is None:
+        return elements
+    (queries, keys), extents = einsum.mask_ranks, dict(einsum.ranks)
+    parts = keys.split(".")
+    if not set(parts) <= set(graph.tensor[name].ranks):
+        return elements
+    size = prod(extents[rank] for rank in parts)
+    return elements // size * min(size, keys_needed(einsum.mask, prod(extents[rank] for rank in queries.split(".")), size))
 
 
 def _identity(graph: Graph, einsum: Einsum, name: str) -> tuple[object, ...]:

@@ -46,6 +46,15 @@ def count(mask: Mask, queries: int, keys: int) -> int:
     return sum(int(_in_ranges(mask, np.arange(at, min(at + AT_ONCE, queries)), keys).sum()) for at in range(0, queries, AT_ONCE))
 
 
+def keys_needed(mask: Mask, queries: int, keys: int) -> int:
+    """Keys that are seen by some query; where blocks are given, a number that these are at least."""
+    if mask.query_block:
+        return -(-count(mask, queries, keys) // queries)
+    low, high, sinks = ranges(mask, np.array([0, queries - 1]), keys)
+    begin = min(int(low[0]), keys)  # the ranges of neighbours overlap or touch, so all of them are one, and before it are the sinks
+    return max(0, min(int(high[1]), keys) - begin) + min(int(sinks[1]), begin)
+
+
 def looked_at(mask: Mask, queries: int) -> int:
     """How many queries ``count`` looks at: each once, or with blocks once for each of its blocks."""
     return len(mask.blocks) * min(mask.query_block, queries) if mask.query_block else queries

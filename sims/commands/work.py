@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TOKENS, CONTEXT = 2048, 2048
 """Length of a prompt and of a context where none is given."""
 MACHINE = "a machine of `list machines` or a YAML file"
-MODEL_OPTIONS = ("stage", "batch", "context", "tokens", "chunk", "decodes", "routing")
+MODEL_OPTIONS = ("stage", "batch", "context", "tokens", "chunk", "decodes", "routing", "mask")
 
 
 def add_work(parser: Parser) -> None:
@@ -44,6 +44,8 @@ def add_work(parser: Parser) -> None:
     work.add_argument("--routing", type=one_of("uniform", "balanced", "worst", "expected"), metavar="R",
                       help="tokens per expert: uniform (drawn from --seed, the default), balanced, worst, expected")  # fmt: skip
     work.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of all that is drawn (default 0)")
+    work.add_argument("--mask", type=Path, metavar="FILE",
+                      help="YAML of a mask on every attention, beside the model's own: window, sink, query_block, blocks, ...")  # fmt: skip
     work.add_argument("--ranks", type=extents, metavar="RANK=N,...", help="extents of a cascade's ranks, such as m1=8,p=512")
     work.add_argument("--gemm", type=integers("M,N,K"), metavar="M,N,K", help="one matrix product in place of MODEL")
 
@@ -120,7 +122,19 @@ def graph_of(given: argparse.Namespace, model: str) -> Graph:
         return graph_of_cascade(cascade_of(model, given.ranks, given.bits))
     from archmodel.workload.zoo import find_model
 
-    return _stage(given, find_model(model), {"bits": bits, "routing": given.routing or "uniform", "seed": given.seed})
+    graph = _stage(given, find_model(model), {"bits": bits, "routing": given.routing or "uniform", "seed": given.seed})
+    return graph if given.mask is None else _masked(graph, given.mask)
+
+
+def _masked(graph: Graph, file: Path) -> Graph:
+    from archmodel.load import load_record
+    from archmodel.records.mask import Mask
+    from archmodel.workload.masking import with_mask
+
+    try:
+        return with_mask(graph, load_record(Mask, file))
+    except SpecError as error:
+        raise SpecError(str(error) if str(error).startswith(str(file)) else f"{file}: {error}") from None
 
 
 def _refuse_model_options(given: argparse.Namespace, what: str) -> None:
