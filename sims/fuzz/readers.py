@@ -235,7 +235,19 @@ def _program_sources() -> tuple[Source, ...]:
     from archmodel import lower
 
     graph, machine, mapping = _work()
-    return (Source(to_bytes(lower(graph, mapping, machine, "gemm"))),)
+    return Source(to_bytes(lower(graph, mapping, machine, "gemm"))), Source(to_bytes(_attention()[0]))
+
+
+@cache
+def _attention() -> tuple[Program, Any]:
+    """An attention under a mask, and the hardware that it was lowered for."""
+    from archmodel.engines.attention import Attention, Bases, lower
+    from archmodel.records.engines.attention import Params, resolve
+    from archmodel.records.mask import Mask
+
+    hardware = resolve(Params(4, 4, port_bytes=4), 16 * 1024)
+    work = Attention(8, 8, 20, 30, heads=3, mask=Mask(causal=True, offset=10))
+    return lower(work, hardware, Bases(0, 1000, 2000, 3000, 4000), 2), hardware
 
 
 def _program(path: Path) -> Program:
@@ -247,17 +259,18 @@ def _program(path: Path) -> Program:
 
 def _use_program(program: Program) -> None:
     """As the cycle model does: checked for its hardware, and executed where that is soon done."""
-    from archmodel.engines.systolic import run
-    from archmodel.engines.systolic.cycle import accepts, executed
+    from archmodel.engines import attention, systolic
     from archmodel.engines.systolic.rows import hardware_of
     from archmodel.memory.port import port_of
+    from archmodel.records.commands import UNITS
 
     _, machine, _ = _work()
     engine = machine.engine("array")
-    hardware = hardware_of(machine, engine)
-    accepts(program, hardware)
-    if sum(map(executed, program.streams)) <= PROGRAM_COMMANDS:
-        run(program, hardware, port_of(machine, engine))
+    cycle: Any = attention.cycle if program.engine == "attention" else systolic.cycle
+    hardware = _attention()[1] if program.engine == "attention" else hardware_of(machine, engine)
+    cycle.accepts(program, hardware)
+    if sum(map(cycle.executed, program.streams[: len(UNITS)])) <= PROGRAM_COMMANDS:
+        cycle.run(program, hardware, port_of(machine, engine))
 
 
 YAML = (json_text, json_text, json_text, record_to_yaml)
