@@ -92,12 +92,13 @@ def _trees(graph: Graph, mapping: Mapping) -> dict[str, Node]:
 
 
 def _check_tree(graph: Graph, tree: Node, machine: Machine, engine: Engine) -> None:
-    """Raises SpecError for a tree that its engine can't execute; convention published has rules of its own for them."""
-    fuses = machine.convention == "published" or getattr(engine_module(engine), "FUSES", False)
+    """Raises SpecError for a tree that its engine can't execute; what its units can do, counted as published, is looptree's to say."""
     module, names = engine_module(engine), dict.fromkeys(end.einsum for end in leaves(tree))
     if odd := [end for end in leaves(tree) if end.engine != engine.name]:
         raise SpecError(f"mapping of {odd[0].einsum}: a leaf on {odd[0].engine} in a tree on {engine.name}, expected one engine a tree")
-    if len(names) > 1 and not fuses:
+    if machine.convention == "published":
+        return
+    if len(names) > 1 and not getattr(module, "FUSES", False):
         raise SpecError(f"mapping of {leaf(tree).einsum}: {engine.name} takes one Einsum a tree, found {len(names)}")
     for einsum in graph.einsums:
         if einsum.name in names and (why := module.supports(graph, einsum, engine)):
@@ -107,7 +108,7 @@ def _check_tree(graph: Graph, tree: Node, machine: Machine, engine: Engine) -> N
 def _check_relayouts(graph: Graph, mapping: Mapping, machine: Machine, einsums: dict[str, Einsum], trees: dict[str, Node]) -> None:
     """Raises SpecError unless the mapping has just the changes of layout that its trees need, each of the first Einsum that uses it."""
     wanted: set[tuple[str, str]] = set()
-    for name, tree in trees.items():
+    for name, tree in trees.items() if machine.convention != "published" else ():
         engine = machine.engine(leaf(tree).engine)
         needs = getattr(engine_module(engine), "relayouts", None)
         for tensor in needs(graph, einsums[name], tree, engine) if needs else ():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from archmodel.records.mapping import Loop, Parallel, Sequence, Storage
@@ -140,3 +142,17 @@ def test_hardware_takes_longer_than_published_and_less_so_the_longer_it_runs(nam
     assert more == sorted(more, reverse=True) and 0 < more[-1] < 2e-4 and 0.1 < more[0] < 0.13
     steady = model.hardware(name, "1M").cycles / ((LENGTHS["1M"] // 256) ** 2 * graphs.BATCH * MODELS[name][1])
     assert steady == pytest.approx({"BERT": 138, "XLM": 266}[name], rel=3e-4)
+
+
+@pytest.mark.parametrize("variant", ["architecture", "binding"])
+@pytest.mark.parametrize("name", ["BERT", "XLM"])
+def test_the_attention_engine_under_the_same_trees_counts_the_same(variant: str, name: str) -> None:
+    """The bindings are mappings: +Architecture and +Binding of the engine that has hardware, counted as published."""
+    on = model.machine("hardware")
+    plain = replace(on, convention="published")
+    graph, body = graphs.one_pass(shape(name, "1K"), 256), getattr(mappings, variant)()
+    found = model.found(graph, mappings.one_pass(graph, plain, body, 4, 256), plain)
+    said = points()[variant, name, "1K"]
+    assert found.seconds == pytest.approx(said.seconds, rel=1e-9)
+    assert found.traffic_bytes == said.traffic_bytes
+    assert found.energy_pj == pytest.approx(said.energy_pj, rel=1e-3)
