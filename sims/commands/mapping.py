@@ -16,7 +16,7 @@ from .work import add_costs, add_machine, add_output, add_work, costs_of, graph_
 if TYPE_CHECKING:
     from archmodel.records.graph import Graph
     from archmodel.records.machine import Machine
-    from archmodel.records.mapping import Mapping
+    from archmodel.records.mapping import Mapping, Node
 
     from ..report.trees import Mapped
 
@@ -50,13 +50,15 @@ def execute(given: argparse.Namespace) -> int:
     machine, graph, costs = machine_of(machine_name, given.sets), graph_of(given, model), costs_of(given)
     from archmodel import evaluate, search
 
-    from ..report.trees import products
+    from ..report.trees import fused, products
 
     mapping = search(graph, machine, costs)
     result = evaluate(graph, mapping, machine, costs=costs)
-    items = _chosen(products(graph, mapping, machine, result), given.product)
+    every, whole = products(graph, mapping, machine, result), fused(mapping)
+    items = _chosen(every, whole, given.product)
+    whole = {name: tree for name, tree in whole.items() if given.product is None or name in given.product}
     if given.program is not None:
-        _write_program(given.program, graph, mapping, machine, items)
+        _write_program(given.program, graph, mapping, machine, [*(item.einsum.name for item in items), *whole])
     if given.output is not None and given.output.suffix in (".yaml", ".yml"):
         from archmodel.load import record_to_yaml
 
@@ -64,27 +66,28 @@ def execute(given: argparse.Namespace) -> int:
     elif wants_json(given.output, given.json):
         deliver(dump(_plain(graph, mapping, items)), given.output)
     else:
-        deliver(_text(graph, mapping, items, given), given.output)
+        deliver(_text(graph, mapping, items, whole, given), given.output)
     return 0
 
 
-def _write_program(file: Path, graph: Graph, mapping: Mapping, machine: Machine, items: list[Mapped]) -> None:
-    """The canonical bytes of one product's Program: what one copy of the engine runs for one instance."""
+def _write_program(file: Path, graph: Graph, mapping: Mapping, machine: Machine, names: list[str]) -> None:
+    """The canonical bytes of the Program of one product or fused tree, by its name: what one copy of the engine runs."""
     from archmodel import lower
     from archmodel.records.program import to_bytes
 
     from .output import write_whole
 
-    if len(items) != 1:
-        raise SpecError(f"--program {file}: found {len(items)} matrix products, and a Program is of one; name it with --product")
-    write_whole(file, to_bytes(lower(graph, mapping, machine, items[0].einsum.name)))
+    if len(names) != 1:
+        raise SpecError(f"--program {file}: found {len(names)} matrix products, and a Program is of one; name it with --product")
+    write_whole(file, to_bytes(lower(graph, mapping, machine, names[0])))
     print(f"wrote {file}", file=sys.stderr)
 
 
-def _chosen(items: list[Mapped], wanted: list[str] | None) -> list[Mapped]:
+def _chosen(items: list[Mapped], whole: dict[str, Node], wanted: list[str] | None) -> list[Mapped]:
+    """The products that are asked for by name.  Raises SpecError for a name of neither a product nor a fused tree."""
     if wanted is None:
         return items
-    names = [item.einsum.name for item in items]
+    names = [*(item.einsum.name for item in items), *whole]
     for name in wanted:
         if name not in names:
             raise SpecError(f"--product {name}: no such matrix product; {close_to(name, names[:40])}")
@@ -102,23 +105,24 @@ def _plain(graph: Graph, mapping: Mapping, items: list[Mapped]) -> dict[str, Any
     }  # fmt: skip
 
 
-def _text(graph: Graph, mapping: Mapping, items: list[Mapped], given: argparse.Namespace) -> str:
+def _text(graph: Graph, mapping: Mapping, items: list[Mapped], whole: dict[str, Node], given: argparse.Namespace) -> str:
     from archmodel.records.mapping import Compute
 
     from ..report.choices import choices_text
     from ..report.grid import lines
     from ..report.table import certificate_line
-    from ..report.trees import explain, mapping_table, merged
+    from ..report.trees import explain, mapping_table, merged, outline
 
     distinct = merged(items)
     shown = distinct if given.all or given.product else distinct[:SHOWN]
     others = sum(isinstance(tree, Compute) for tree in mapping.trees)
     title = f"{graph.name} on {mapping.machine}: {len(items)} matrix product{'s' * (len(items) > 1)}, {len(distinct)} distinct"
-    text = mapping_table(title, shown)
+    text = mapping_table(title, shown) if shown else ""
     if len(shown) < len(distinct):
         text += f"... {len(distinct) - len(shown)} more that take less; --all shows them\n"
     if given.explain:
         text += "".join("\n" + explain(graph, item, mapping.relayouts) for item in shown)
+        text += "".join("\n" + outline(name, tree, mapping.relayouts) for name, tree in whole.items())
     if mapping.certificate is not None and mapping.certificate.choices and not given.product:
         text += "\n" + choices_text(mapping.certificate.choices)
     pairs = [("mapping", certificate_line(mapping)), ("others", f"{others} elementwise operators, streamed without a choice"),

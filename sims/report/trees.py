@@ -9,7 +9,20 @@ from typing import Any
 from archmodel.engines.systolic.tree import COPIES, from_tree, rank_names
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Machine
-from archmodel.records.mapping import Compute, Loop, Mapping, Node, Relayout, Storage, leaf, leaves, nodes
+from archmodel.records.mapping import (
+    Compute,
+    Loop,
+    Mapping,
+    Node,
+    Parallel,
+    Peel,
+    Relayout,
+    Storage,
+    below,
+    leaf,
+    leaves,
+    nodes,
+)
 from archmodel.records.result import Result
 
 from . import units
@@ -93,6 +106,39 @@ def explain(graph: Graph, item: Mapped, relayouts: tuple[Relayout, ...] = ()) ->
     for depth, node in enumerate(nodes(item.tree), 1):
         text.append("  " * depth + _line(graph, node, left))
     return "\n".join(text) + "\n"
+
+
+def fused(mapping: Mapping) -> dict[str, Node]:
+    """The trees of several Einsums, by the one that each goes by."""
+    return {leaf(tree).einsum: tree for tree in mapping.trees if len(leaves(tree)) > 1}
+
+
+def outline(name: str, tree: Node, relayouts: tuple[Relayout, ...] = ()) -> str:
+    """A fused tree as text, outermost first, each line one node; what a branch holds stands below it."""
+    ends = leaves(tree)
+    members = {end.einsum for end in ends}
+    text = [f"{name}: {len(members)} Einsums fused on {ends[0].engine}"]
+    text += [f"  {turn.tensor} changes its layout on {turn.engine}" for turn in relayouts if turn.einsum in members]
+    waiting = [(tree, 1)]
+    while waiting:
+        node, depth = waiting.pop()
+        text.append("  " * depth + _node(node))
+        waiting += [(child, depth + 1) for child in reversed(below(node))]
+    return "\n".join(text) + "\n"
+
+
+def _node(node: Node) -> str:
+    if isinstance(node, Storage):
+        return f"{node.tensor} stays in {node.level}"
+    if isinstance(node, Loop):
+        where = f", side by side on {AXES.get(node.spatial, node.spatial)}" if node.spatial else ""
+        return f"for {node.rank} in tiles of {node.tile:,}{where}"
+    if isinstance(node, Compute):
+        unit, age = f".{node.unit}" if node.unit else "", f", {node.lag} tile{'s' * (node.lag > 1)} behind" if node.lag else ""
+        return f"compute {node.einsum} on {node.engine}{unit}{age}"
+    if isinstance(node, Peel):
+        return f"the first {node.size:,} of {node.rank}, then the rest"
+    return "side by side" if isinstance(node, Parallel) else "one after another"
 
 
 def _line(graph: Graph, node: Node, left: dict[str, int]) -> str:

@@ -11,6 +11,7 @@ from archmodel.load import list_machines, record_from_yaml
 from archmodel.records.base import from_plain, record_hash
 from archmodel.records.machine import Machine
 from archmodel.records.mapping import Mapping
+from archmodel.records.program import from_bytes
 from archmodel.workload.gemm import gemm_graph
 from archmodel.workload.zoo import zoo_model, zoo_names
 
@@ -104,3 +105,19 @@ def test_lists_name_everything(what: str, capsys: pytest.CaptureFixture[str]) ->
     assert out.isascii()
     for name in zoo_names() if what == "models" else list_machines():
         assert f"\n{name} " in out
+
+
+def test_a_fused_tree_is_explained_and_has_a_program(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ("map", "gpt2", "edge-attention", "--stage", "prefill", "--tokens", "64")
+    text = said(capsys, *words, "--product", "attn.qk", "--explain").out
+    assert "attn.qk: 12 Einsums fused on attention" in text and "compute attn.qk.rnv on attention.lanes" in text
+    assert said(capsys, *words).out.count("chosen") == 1
+    file = tmp_path / "attention.ampg"
+    assert said(capsys, *words, "--product", "attn.qk", "--program", str(file)).code == 0
+    assert from_bytes(file.read_bytes(), ("systolic", "attention")).engine == "attention"
+    found = said(capsys, *words, "--json").json
+    assert [choice["way"] for choice in found["certificate"]["choices"] if choice["chosen"]] == ["one-pass"]
+    file = tmp_path / "mapping.yaml"
+    assert said(capsys, *words, "-o", str(file)).code == 0
+    again = ("run", *words[1:], "--json")
+    assert said(capsys, *again, "--mapping", str(file)).json["cycles"] == said(capsys, *again).json["cycles"]
