@@ -19,6 +19,10 @@ Path = tuple[Node, ...]
 """Nodes from the root down."""
 
 
+MOST_PEELS = 8
+"""Of one tree: the choices between their shares multiply."""
+
+
 @dataclass(frozen=True)
 class Branch:
     """One choice of share at every Peel of a tree: a tree without Peel that counts ``weight`` times."""
@@ -64,6 +68,11 @@ def _over(node: Loop | Storage, body: Node) -> Node:
     if isinstance(node, Loop):
         return Loop(node.rank, node.tile, body, node.spatial)
     return Storage(node.tensor, node.level, body)
+
+
+def under(path: Path, above: Path) -> bool:
+    """Whether a path begins with another: the very nodes, as equal ones may stand elsewhere in the tree too."""
+    return len(path) >= len(above) and all(mine is theirs for mine, theirs in zip(path, above, strict=False))
 
 
 def share(path: Path, extents: Mapping[str, int]) -> Fraction:

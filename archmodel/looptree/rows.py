@@ -8,14 +8,14 @@ from fractions import Fraction
 
 from archmodel.engines import Unit, Work, engine_module
 from archmodel.looptree.flow import check_order, edges
-from archmodel.looptree.path import Branch, branches, paths
+from archmodel.looptree.path import MOST_PEELS, Branch, branches, paths
 from archmodel.looptree.timing import Placed, place, time_of
 from archmodel.looptree.traffic import REGISTERS, Scene, moves
 from archmodel.records.base import SpecError
 from archmodel.records.figure import Figure, by_cause
 from archmodel.records.graph import Einsum
 from archmodel.records.machine import Memory
-from archmodel.records.mapping import Compute, Node, Storage, leaves
+from archmodel.records.mapping import Compute, Node, Peel, Storage, leaves, nodes
 from archmodel.records.result import OpResult
 
 
@@ -50,6 +50,8 @@ def _row(work: Work, first: Einsum, tree: Node, units: dict[str, Unit]) -> OpRes
     mine = {end.einsum for end in leaves(tree)}
     einsums = {einsum.name: einsum for einsum in work.graph.einsums if einsum.name in mine}
     extents = _extents(einsums)
+    if (peels := sum(isinstance(node, Peel) for node in nodes(tree))) > MOST_PEELS:
+        raise SpecError(f"mapping of {first.name}: {peels} Peels in one tree, expected at most {MOST_PEELS}")
     counts = Counts()
     for branch in branches(tree, extents):
         _count(work, branch, einsums, units, extents, counts)

@@ -9,7 +9,7 @@ from itertools import product
 
 from archmodel.engines import Unit
 from archmodel.looptree.flow import Edge, parting
-from archmodel.looptree.path import Path, iterations, share, side_by_side, steps_of_leaf
+from archmodel.looptree.path import Path, iterations, share, side_by_side, steps_of_leaf, under
 from archmodel.records.base import SpecError
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.mapping import Compute, Loop, Node, Parallel, Peel, below
@@ -100,7 +100,7 @@ class _Run:
 def _time(path: Path, run: _Run) -> Time:
     node = path[-1]
     if isinstance(node, Compute):
-        mine = next(item for item in run.placed[node.einsum] if item.path == path and item.path[-1] is node)
+        mine = next(item for item in run.placed[node.einsum] if under(item.path, path))
         return Time(mine.cycles, Fraction(0), {mine.unit.name: mine.cycles})
     parts = [_time((*path, body), run) for body in below(node)]
     busy: dict[str, Fraction] = {}

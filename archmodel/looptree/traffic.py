@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from archmodel.looptree.flow import Edge, steps_over
-from archmodel.looptree.path import Path, left, passing, steps
+from archmodel.looptree.path import Path, left, passing, steps, under
 from archmodel.looptree.timing import Placed
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.mapping import Loop, Storage
@@ -55,7 +55,7 @@ def _around(scene: Scene, keep: Path) -> Iterator[Move]:
     node = keep[-1]
     assert isinstance(node, Storage)
     outer = _memory(scene, keep[:-1], node.tensor)
-    inside = {name for name, item in scene.placed.items() if item.path[: len(keep)] == keep and item.path[len(keep) - 1] is node}
+    inside = {name for name, item in scene.placed.items() if under(item.path, keep)}
     elements = passing(keep, scene.graph.tensor[node.tensor].ranks, scene.extents, False)
     if _filled(scene, keep, inside, node.tensor):
         yield Move(outer, node.tensor, elements, 0)

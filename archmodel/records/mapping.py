@@ -92,6 +92,8 @@ class Peel:
     def __post_init__(self) -> None:
         if self.size < 1:
             raise SpecError(f"mapping: Peel takes {self.size} of rank {self.rank}, expected at least 1")
+        if self.first == self.rest:
+            raise SpecError(f"mapping: both trees of a Peel of rank {self.rank} are the same, expected two")
         if odd := {end.einsum for end in leaves(self.first)} ^ {end.einsum for end in leaves(self.rest)}:
             raise SpecError(f"mapping: Peel of rank {self.rank} has {min(odd)} in only one of its trees")
 

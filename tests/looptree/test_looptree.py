@@ -176,13 +176,21 @@ def test_a_state_moves_once_a_tile() -> None:
          "mapping of qk: a loop over 'copies', expected rows or cols of a unit"),
         (held(PLAIN, "S", level="cache"), "mapping: S stays in 'cache', expected one of registers, dram, buffer"),
         (Sequence((PLAIN, on_lanes("max", 1))), "mapping of qk: an Einsum has two leaves, expected one, or a Peel between them"),
-        (Peel("m", 12, PLAIN, PLAIN), "mapping: Peel takes 12 of rank m, which has 12 there"),
+        (Peel("m", 12, PLAIN, held(PLAIN, "S")), "mapping: Peel takes 12 of rank m, which has 12 there"),
     ],
 )  # fmt: skip
 def test_what_is_no_legal_tree_is_refused(tree: Node, text: str) -> None:
     with pytest.raises(SpecError) as error:
         row(tree)
     assert str(error.value) == text
+
+
+def test_a_tree_of_too_many_peels_is_refused_before_its_choices_multiply() -> None:
+    tree: Node = PLAIN
+    for size in range(1, 10):
+        tree = Peel("m", size, held(PLAIN, "S"), tree)
+    with pytest.raises(SpecError, match="mapping of qk: 9 Peels in one tree, expected at most 8"):
+        row(tree)
 
 
 def test_what_cannot_be_counted_so_is_refused() -> None:

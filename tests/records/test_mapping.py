@@ -33,5 +33,7 @@ def test_what_makes_no_tree_is_refused() -> None:
         Compute("QK", "attn", lag=-1)
     with pytest.raises(SpecError, match="mapping: Peel takes 0 of rank m, expected at least 1"):
         Peel("m", 0, QK, QK)
+    with pytest.raises(SpecError, match="mapping: both trees of a Peel of rank m are the same, expected two"):
+        Peel("m", 8, QK, QK)
     with pytest.raises(SpecError, match="mapping: Peel of rank m has AV in only one of its trees"):
         Peel("m", 8, QK, Sequence((QK, AV)))
