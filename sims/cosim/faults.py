@@ -22,8 +22,8 @@ from archmodel.records.program import INSTRUCTION_BYTES, Program
 from . import floats, jobs
 from .compare import check
 from .drive import Engine
-from .engines.systolic import same_cycles
 from .mutants import FLOAT_MUTATIONS, MUTATIONS, choose
+from .sides import kind_of, side_of
 
 Fields = dict[str, int]
 Target = tuple[Any, str, Any]
@@ -57,12 +57,12 @@ def caught_by(fault: Fault | None, engine: Engine, seeds: range, largest: int = 
 
     "wild cycles" when one of the first ``wild`` wild Programs differs.
     """
-    failures: set[str] = set()
+    side, failures = side_of(kind_of(engine.hardware)), set[str]()
     with planted(fault or Fault("none", "none"), engine):
         for seed in seeds:
-            job = jobs.random_job(engine.hardware, seed, stalled=bool(seed % 2), largest=largest)
+            job = side.random_job(engine.hardware, seed, stalled=bool(seed % 2), largest=largest)
             failures |= {*check(job, engine).failures}
-        if not all(same_cycles(engine.hardware, engine, seed) for seed in range(wild)):
+        if not all(side.same_cycles(engine.hardware, engine, seed) for seed in range(wild)):
             failures.add("wild cycles")
     return failures
 
@@ -179,12 +179,15 @@ def _no_swap(buffer: str) -> Callable[[Fields], Fields]:
     return lambda fields: {"swap": 0} if fields["buffer"] == BUFFERS.index(buffer) else {}
 
 
-FAULTS = (
-    *(Fault("rtl", mutation.name) for mutation in MUTATIONS),
+MEMORY_FAULTS = (
     Fault("memory", "a cycle more latency", (_with_port(_late),)),
     Fault("memory", "five cycles between beats", (_with_port(_slow),)),
     Fault("memory", "stalls of responses a cycle late", (_with_port(_shifted),)),
     Fault("memory", "a bit flipped", (_with_port(_flipped),)),
+)
+FAULTS = (
+    *(Fault("rtl", mutation.name) for mutation in MUTATIONS),
+    *MEMORY_FAULTS,
     Fault("cycle model", "issue takes four cycles", ((sequencing, "ISSUE", 4),)),
     Fault("cycle model", "control takes twelve cycles", ((sequencing, "CONTROL", 12),)),
     Fault("cycle model", "sync takes two cycles", ((timing, "SYNC", 2),)),
@@ -209,7 +212,13 @@ FAULTS = (
     Fault("lowering", "broadcast inverted", (_with_program(2, "move", lambda f: {"broadcast": 1 - f["broadcast"]}),)),
 )
 
-FLOAT_FAULTS = (
+FLOAT_MEMORY_FAULTS = (
+    Fault("memory", "a cycle more latency", (_with_port(_late),)),
+    Fault("memory", "five cycles between beats", (_with_port(_slow),)),
+    Fault("memory", "stalls of responses a cycle late", (_with_port(_shifted),)),
+    Fault("memory", "a bit flipped", (_with_port(_flipped),)),
+)
+FAULTS = (
     *(Fault("rtl", mutation.name) for mutation in FLOAT_MUTATIONS),
     Fault("datapath", "columns add from the bottom up", ((datapath.Datapath, "_fold", upwards),)),
     Fault("datapath", "subnormal sums flushed", ((floating, "multiply_add", flushed),)),

@@ -121,7 +121,7 @@ def test_queries_that_see_nothing_give_zero_whatever_the_operands() -> None:
             seen[::2, 5] = True
             found = straight(of, seen, hardware(known), 3, 40)
             assert not found[1::2].any()
-            if known == "bf16" and kind != "anything":
+            if known == "bf16" and kind not in ("anything", "infinite"):
                 assert np.array_equal(found[::2], np.repeat(of.v[5][None], 4, axis=0))
 
 

@@ -108,8 +108,7 @@ def _images(work: Attention, size: int, hardware: Hardware, operands: tuple[Oper
 def make_job(work: Attention, hardware: Hardware, port: Port, stalls: Stalls | None, seed: int, size: int = 0, recipe: str = "") -> Job:
     """The job of one attention; ``seed`` draws operands, and where the tensors lie in memory."""
     rng = np.random.Generator(np.random.PCG64(seed))
-    kind = str(rng.choice(("", "ordinary")))
-    operands = tuple(draw_operands(hardware, work.packed, work.keys, work.e, work.f, rng, kind) for _ in range(work.heads))
+    operands = tuple(draw_operands(hardware, work.packed, work.keys, work.e, work.f, rng) for _ in range(work.heads))
     images = _images(work, size, hardware, operands, rng)
     bases, at = {}, int(rng.integers(0, 8))
     for name, image in images.items():

@@ -25,13 +25,14 @@ class Operands:
     v: Matrix
 
 
-KINDS = ("ordinary", "equal", "extreme", "anything")
-"""Of scores: spread over a few powers of two; all the same; far apart; of whatever operands, infinities and NaN among them."""
+KINDS = ("ordinary", "equal", "extreme", "anything", "cancelling", "infinite")
+"""Scores spread over a few powers of two; all the same; far apart; of whatever operands, infinities and NaN among them; floating
+point also: nearly the same, with values whose sum depends on the order; of many keys -infinity."""
 
 
 def draw_operands(hardware: Hardware, queries: int, keys: int, e: int, f: int, rng: Rng, kind: str = "") -> Operands:
-    """``kind`` None for one that is drawn."""
-    kind = kind or str(rng.choice(KINDS, p=(0.4, 0.1, 0.2, 0.3)))
+    """``kind``: one of KINDS, drawn if it is not given."""
+    kind = kind or str(rng.choice(KINDS, p=(0.3, 0.1, 0.15, 0.2, 0.15, 0.1)))
     sizes = ((queries, e), (keys, e), (keys, f))
     q, k, v = (_floats if hardware.is_float else _integers)(sizes, kind, rng)
     if kind == "equal":
@@ -49,8 +50,15 @@ def _floats(sizes: tuple[tuple[int, int], ...], kind: str, rng: Rng) -> tuple[Ma
     if kind == "anything":
         q, k, v = (draw(size, BF16, rng) for size in sizes)
         return q, k, v
-    spread = {"ordinary": 1.5, "equal": 2.0, "extreme": 12.0}[kind]
+    spread = {"ordinary": 1.5, "equal": 2.0, "extreme": 12.0, "cancelling": 0.02, "infinite": 1.0}[kind]
     q, k, v = (bf16(rng.standard_normal(size) * s) for size, s in zip(sizes, (spread, spread / sizes[0][1] ** 0.5, 1.0), strict=True))
+    if kind == "cancelling":
+        q[::2] = 0
+        v = bf16(rng.choice(np.array((1.0, 3.0, -5.0, 2.0**24, -(2.0**24), 2.0**25, -(2.0**25))), sizes[2]))
+    if kind == "infinite":
+        q[: len(q) // 2 + 1] = BF16.largest
+        k[rng.random(len(k)) < 0.7] = BF16.largest | 0x8000
+        k[rng.random(len(k)) < 0.2] = 0
     return q, k, v
 
 
