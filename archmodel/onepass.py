@@ -88,7 +88,7 @@ def one_pass_of(graph: Graph, einsum: Einsum) -> OnePass | None:
 def _unify(end: Einsum, writers: dict[str, list[Einsum]]) -> dict[str, Einsum] | None:
     """The Einsum of every step of the cascade that ``end`` ends, or None where one is missing or different."""
     steps = steps_of("one-pass")
-    found = _matched(steps[::-1], {steps[-1].output: end.output}, writers)
+    found = _matched(steps[::-1], {steps[-1].output: end.output}, writers | {end.output: [end]})  # results are often written in parts
     return {step.output: found[step.output] for step in steps} if found else None
 
 

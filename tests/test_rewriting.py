@@ -38,6 +38,7 @@ def test_every_softmax_over_keys_is_found_and_rewritten(name: str) -> None:
         gone = {einsum.output for block in found for einsum in block.einsums[:-1]}
         assert not gone & after.tensor.keys()
         assert from_plain(Graph, to_plain(after)) == after
+        assert [whole.name for whole in one_passes(after)] == [block.name for block in found]
 
 
 def test_the_roles_of_grouped_and_of_latent_heads() -> None:

@@ -161,3 +161,15 @@ def test_a_cascade_whose_tiles_are_not_the_engine_s_says_so() -> None:
     assert proof is not None and all(leaf(tree).engine != "attention" for tree in mapping.trees)
     assert [(item.way, item.chosen, item.why) for item in proof.choices] == [
         ("unfused", True, ""), ("one-pass", False, "BQK takes 32 keys at a time, and attention has 16 rows of them")]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["llama-3.1-8b", "mistral-7b-v0.1", "gpt2"])
+def test_several_blocks_of_one_step_are_fused_each_by_itself(name: str) -> None:
+    """Their results are parts of one tensor."""
+    machine, graph = _machine(), zoo_model(name).mixed([(40, 30)], [(2, 70)])
+    mapping = search(graph, machine)
+    assert len(mapping.rewrites) == 2
+    result, cycle = evaluate(graph, mapping, machine), evaluate(graph, mapping, machine, "cycle")
+    assert len([op for op in result.ops if op.engine == "attention"]) == 2 and result.cycles == cycle.cycles
+    assert result.macs == sum(einsum.work * einsum.repeat for einsum in graph.einsums if einsum.is_gemm)
+    assert evaluate(graph, None, machine, "bound").seconds <= result.seconds
