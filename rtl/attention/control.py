@@ -77,7 +77,7 @@ class Tiles(wiring.Component):
         now = seen(ATTEND, Mux(self.issue, self.issued, command.as_value()))
         count = wire(m, "count", Mux(self.issue, now.count, left))
         last = wire(m, "last", count == 1)
-        context = Signal(context_bits(self.hardware), name="context")
+        context = Signal(context_bits(self.hardware), name="next_context")
         banks = {name: turning(m, f"{name}_bank", self.hardware.banks if name == "kv" else 2, self.restart, enters & last & now[flag])
                  for name, flag in POINTERS.items()}  # fmt: skip
         m.d.comb += [tile[f"{name}_bank"].eq(bank) for name, bank in banks.items()]

@@ -45,7 +45,7 @@ class Contexts:
     def keep(self, **results: tuple[Any, Any]) -> None:
         """(enable, value) of each register that a micro-op sets, so that it is there ``mac_latency`` cycles after the operands."""
         m, early = self._m, self._early
-        context = delayed(m, wire(m, "context", self._context), early, "context", reset_less=True)
+        context = delayed(m, wire(m, "context_now", self._context), early, "context", reset_less=True)
         for name, (enable, value) in results.items():
             enable = delayed(m, wire(m, f"sets_{name}", enable), early, f"sets_{name}")
             value = delayed(m, wire(m, f"next_{name}", value), early, f"next_{name}", reset_less=True)

@@ -67,8 +67,9 @@ class Reciprocal(wiring.Component):
         """1 / (s * 2^e) with s from 1 below 2 is the quotient, from 1/2 to 1, times 2^-e."""
         number = decoded(m, "value", kept, FP32)
         finite = ~number.nan & ~number.infinite
+        sticky = wire(m, "inverse_sticky", rest.any())
         inverse = Number(number.sign, wire(m, "inverse_exponent", -number.exponent),
-                         wire(m, "inverse_significand", Mux(finite, Cat(rest.any(), quotient[:QUOTIENT_BITS]), 0)),
+                         wire(m, "inverse_significand", Mux(finite, Cat(sticky, quotient[:QUOTIENT_BITS]), 0)),
                          number.nan, 0, 1)  # fmt: skip
         whole = total(m, "inverse", inverse, zero(number.sign, FP32), guard=inverse.leading + 2)
         empty = ~kept[FP32.mantissa_bits : 31].any()

@@ -41,7 +41,7 @@ class Attention(engine.Engine):
     def elaborate(self, platform: object) -> Module:
         m, hw = Module(), self.hardware
         loader, tiles, storer = Loader(hw, BUFFERS), Tiles(hw), Storer(hw, hw.bits("O"))
-        m.submodules.loader, m.submodules.tiles, m.submodules.storer = loader, tiles, storer
+        m.submodules.loader, m.submodules.flight, m.submodules.storer = loader, tiles, storer
         words = hw.program_words
         load, execute, store = Sequencer(words, len(BUFFERS)), OverlappingSequencer(words), Sequencer(words, 1)
         starts = self._start(m)
@@ -84,7 +84,7 @@ class Attention(engine.Engine):
         """One that the load unit fills."""
         hw, index = self.hardware, BUFFERS.index(name)
         buffer = Banks(hw.bits(name), hw.depth(name), hw.banks_of(name))
-        m.submodules[name.lower()] = buffer
+        m.submodules[f"{name.lower()}_buffer"] = buffer
         m.d.comb += [
             buffer.wen.eq(loader.write[index]), buffer.waddr.eq(loader.word), buffer.wdata.eq(loader.data), buffer.ren.eq(1),
             buffer.wbank.eq(turning(m, f"{name.lower()}_filled", hw.banks_of(name), starts, loader.swap[index])),
@@ -106,7 +106,7 @@ class Attention(engine.Engine):
     def _results(self, m: Module, starts: Signal, storer: Storer, slots: Slots, arrays: Arrays) -> None:
         """A word of results is whole when the last lane's is there."""
         hw = self.hardware
-        m.submodules.o = o = Banks(hw.bits("O"), hw.depth("O"), hw.banks_of("O"))
+        m.submodules.o_buffer = o = Banks(hw.bits("O"), hw.depth("O"), hw.banks_of("O"))
         behind = hw.cols + hw.mac_latency
         where = delayed(m, Cat(slots.o_bank, slots.o_address[: len(o.waddr)]), behind, "o_where", reset_less=True)
         m.d.comb += [

@@ -15,10 +15,17 @@ from .drive import Engine
 
 SELECT_UNIT, SELECT_ADDRESS = 3, 0xFA17
 PACKAGE = "package archmodel_fault;\n  int number = 0;\nendpackage\n"
-PORT = f"""  always @(posedge clk)
-    if (program_write && program_unit == 2'd{SELECT_UNIT} && program_address == 16'h{SELECT_ADDRESS:x})
+
+
+def port(unit: int) -> str:
+    """What goes into the top module, so that the host chooses a mutation by a write to ``unit``."""
+    return f"""  always @(posedge clk)
+    if (program_write && program_unit == 'd{unit} && program_address == 16'h{SELECT_ADDRESS:x})
       archmodel_fault::number <= program_data;
 """
+
+
+PORT = port(SELECT_UNIT)
 
 
 @dataclass(frozen=True)
