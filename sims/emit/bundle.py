@@ -11,15 +11,16 @@ from typing import Any
 from amaranth.lib.wiring import In, Out
 
 from archmodel import __version__
-from archmodel.engines.systolic import hardware_of
+from archmodel.engines import module_of
 from archmodel.memory.port import port_of
 from archmodel.records.base import SpecError, record_hash
-from archmodel.records.engines.systolic import Hardware
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.program import fingerprint
-from rtl import axi, sram, systolic, systolic_axi
+from rtl import axi, sram
 
+from ..cosim.sides import generator_of, kind_of
 from .document import document
+from .engines import emission_of
 from .stimulus import Stimulus
 from .testbench import testbench
 
@@ -50,14 +51,14 @@ class Bundle:
 
 def bundle(machine: Machine, engine: Engine, stimulus: Stimulus, what: str) -> Bundle:
     """The files of one copy of ``engine``; ``what`` says which Program the testbench runs."""
-    hardware, port, hz = hardware_of(machine, engine), port_of(machine, engine), machine.clock_hz(engine.clock)
+    hardware, port, hz = module_of(engine.type).hardware_of(machine, engine), port_of(machine, engine), machine.clock_hz(engine.clock)
     verilog = _verilog(hardware)
     sources, facts = split(verilog), _facts(machine, engine, stimulus, what)
     copies = f", one of {engine.count} that share {engine.port}" if engine.count > 1 else ""
     title = f"Engine {engine.name} of machine {machine.name}{copies}."
     text = {
         **sources, "files.f": "".join(f"{name}\n" for name in sources), **_constraints(hardware, hz, sources),
-        "waivers.vlt": _waivers(), "engine.md": document(hardware, port, verilog, title), "README.md": _readme(sources, facts),
+        "waivers.vlt": _waivers(), "engine.md": document(hardware, port, verilog, title), "README.md": _readme(hardware, sources, facts),
     }  # fmt: skip
     files = {name: content.encode() for name, content in text.items()} | testbench(stimulus, hardware, port, hz)
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
@@ -73,13 +74,17 @@ def _facts(machine: Machine, engine: Engine, stimulus: Stimulus, what: str) -> d
     }  # fmt: skip
 
 
-def _verilog(hardware: Hardware) -> str:
-    """The engine, and around it AXI, where AXI has a port as wide."""
+def _verilog(hardware: Any) -> str:
+    """The engine, and around it AXI, where its type has that and AXI a port as wide."""
+    kind = kind_of(hardware)
+    alone, behind = generator_of(kind), emission_of(kind).AXI
     try:
-        axi.check(hardware, systolic_axi.ADDRESS_BITS)
+        if behind:
+            axi.check(hardware, behind.ADDRESS_BITS)
     except SpecError:
-        return systolic.emit(hardware)
-    return systolic_axi.emit(hardware)
+        behind = None
+    text: str = (behind or alone).emit(hardware)
+    return text
 
 
 def split(verilog: str) -> dict[str, str]:
@@ -88,11 +93,13 @@ def split(verilog: str) -> dict[str, str]:
     return {f"{re.findall(MODULE, part)[0]}.v": part for part in parts}
 
 
-def _constraints(hardware: Hardware, hz: int, sources: dict[str, str]) -> dict[str, str]:
+def _constraints(hardware: Any, hz: int, sources: dict[str, str]) -> dict[str, str]:
     """SDC of each top, by file name."""
-    tops = {systolic.TOP: ("clk", {"rst": In(1), **systolic.ports(hardware)})}
-    if f"{systolic_axi.TOP}.v" in sources:
-        tops[systolic_axi.TOP] = ("aclk", systolic_axi.ports(hardware))
+    kind = kind_of(hardware)
+    alone, behind = generator_of(kind), emission_of(kind).AXI
+    tops = {alone.TOP: ("clk", {"rst": In(1), **alone.ports(hardware)})}
+    if behind and f"{behind.TOP}.v" in sources:
+        tops[behind.TOP] = ("aclk", behind.ports(hardware))
     return {f"{top}.sdc": constraints(top, clock, ports, hz) for top, (clock, ports) in tops.items()}
 
 
@@ -116,10 +123,12 @@ def _waivers() -> str:
     return f"// Rules of Verilator's lint that don't fit this code, each with its reason.\n`verilator_config\n{rules}"
 
 
-def _readme(sources: dict[str, str], facts: dict[str, object]) -> str:
-    has_axi = f"{systolic_axi.TOP}.v" in sources
-    behind = f"| `{systolic_axi.TOP}.v` | the same engine behind AXI4 and AXI4-Lite |\n" if has_axi else ""
-    without = "" if has_axi else f"\nThere is no AXI around it: that needs a `port_bytes` that is a power of two up to {axi.WIDTHS[-1]}.\n"
+def _readme(hardware: Any, sources: dict[str, str], facts: dict[str, object]) -> str:
+    top, around = generator_of(kind_of(hardware)).TOP, emission_of(kind_of(hardware)).AXI
+    has_axi = around is not None and f"{around.TOP}.v" in sources
+    behind = f"| `{around.TOP}.v` | the same engine behind AXI4 and AXI4-Lite |\n" if has_axi else ""
+    needed = f"that needs a `port_bytes` that is a power of two up to {axi.WIDTHS[-1]}" if around else "this type of engine has none"
+    without = "" if has_axi else f"\nThere is no AXI around it: {needed}.\n"
     return f"""\
 # {facts['machine']}: Verilog of engine {facts['engine']}
 
@@ -140,9 +149,9 @@ Icarus Verilog runs the same files:
 
     iverilog -g2012 -o testbench.vvp -f files.f testbench.v && vvp testbench.vvp
 
-Lint: `verilator --lint-only -Wall waivers.vlt -f files.f --top-module {systolic.TOP}`.
+Lint: `verilator --lint-only -Wall waivers.vlt -f files.f --top-module {top}`.
 
-The testbench runs {facts['program']} on `{systolic.TOP}`: {facts['commands']} commands in {facts['cycles']} cycles.
+The testbench runs {facts['program']} on `{top}`: {facts['commands']} commands in {facts['cycles']} cycles.
 Data are drawn from seed {facts['seed']}; words and cycles are compared with those of archmodel's cycle model. The testbench is no
 synthesisable code, everything in `files.f` is.
 

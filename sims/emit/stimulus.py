@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import accumulate
 from typing import Any
 
@@ -14,16 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from archmodel.engines.sequencing import Run
-from archmodel.engines.systolic.cycle import accepts, executed, run, walk
 from archmodel.memory.port import Port
 from archmodel.records.base import SpecError
 from archmodel.records.commands import UNITS
-from archmodel.records.engines.systolic import BUFFERS, Hardware
-from archmodel.records.machine import Memory
+from archmodel.records.machine import Memory, engine_records
 from archmodel.records.program import Program
 
 from ..cosim.evaluate import PATIENT_CYCLES
-from ..cosim.jobs import draw_words
+from ..cosim.sides import kind_of
+from .engines import emission_of
 
 MOST_INSTRUCTIONS = 1_000_000
 """Instructions executed, loops unrolled: the cycle model's time."""
@@ -80,50 +80,54 @@ class Image:
         self.data[self._where(addresses)] = values
 
 
-def stimulus(program: Program, hardware: Hardware, port: Port, behind: Memory, seed: int) -> Stimulus:
+def stimulus(program: Program, hardware: Any, port: Port, behind: Memory, seed: int) -> Stimulus:
     """Run ``program`` on drawn data.
 
     behind  the memory behind the port
     Raises SpecError for a Program of other hardware, one that never ends, and one too large for a testbench.
     """
-    accepts(program, hardware)
-    _refuse_long(program)
-    timed = run(program, hardware, port)
+    kind = kind_of(hardware)
+    cycle = import_module(f"archmodel.engines.{kind}.cycle")
+    cycle.accepts(program, hardware)
+    _refuse_long(program, cycle)
+    timed = cycle.run(program, hardware, port)
     if timed.cycles > PATIENT_CYCLES:
         raise SpecError(f"program: {timed.cycles:,} cycles, expected at most {PATIENT_CYCLES:,} in a testbench; take a smaller product")
-    moved = {name: _rows(program, hardware, name) for name in (*BUFFERS, "store")}
+    moved = {name: _rows(program, hardware, name) for name in (*engine_records(kind).BUFFERS, "store")}
     segments = _segments(np.unique(np.concatenate(list(moved.values())), axis=0), hardware, behind)
     if not segments:
         raise SpecError("program: it moves no word, so there is nothing to compare")
     memory = _draw(moved, segments, hardware, seed)
     expected = memory.copy()
     data: Any = Image(expected, segments, hardware.port_bytes)
-    return Stimulus(program, segments, memory, expected, run(program, hardware, port, data), seed)
+    return Stimulus(program, segments, memory, expected, cycle.run(program, hardware, port, data), seed)
 
 
-def _refuse_long(program: Program) -> None:
-    longest = max(map(executed, program.streams))
+def _refuse_long(program: Program, cycle: Any) -> None:
+    longest = max(map(cycle.executed, program.streams[: len(UNITS)]))
     if longest > MOST_INSTRUCTIONS:
         raise SpecError(f"program: a stream executes {longest:,} instructions, expected at most {MOST_INSTRUCTIONS:,} in a "
                         "testbench; take a smaller product")  # fmt: skip
 
 
-def _rows(program: Program, hardware: Hardware, what: str) -> Rows:
+def _rows(program: Program, hardware: Any, what: str) -> Rows:
     """[first beat, beat after the last] of each row that is loaded into buffer ``what``, or stored; sorted."""
     found = [np.stack((begin := base + np.arange(rows, dtype=np.int64) * stride, begin + beats), axis=-1)
              for base, stride, rows, beats in sorted(set(_moves(program, hardware, what)))]  # fmt: skip
     return np.unique(np.concatenate((*found, np.empty((0, 2), dtype=np.int64))), axis=0)
 
 
-def _moves(program: Program, hardware: Hardware, what: str) -> Iterator[tuple[int, int, int, int]]:
+def _moves(program: Program, hardware: Any, what: str) -> Iterator[tuple[int, int, int, int]]:
     """(base, stride, rows, beats of a row) of each move."""
-    for name, fields, _ in walk(program.streams[UNITS.index("store" if what == "store" else "load")]):
+    kind, unit = kind_of(hardware), "store" if what == "store" else "load"
+    walk = import_module(f"archmodel.engines.{kind}.cycle").walk
+    for name, fields, _ in walk(program.streams[UNITS.index(unit)]):
         if name == "halt":
             return
-        buffer = BUFFERS[fields["buffer"]] if name == "move" else ""
-        if buffer and what in ("store", buffer):
-            beats = hardware.beats("Q" if fields["requantise"] else buffer)
-            yield fields["base"], fields["stride"], fields["outer"], fields["inner"] * beats
+        if name == "move":
+            buffer, beats = emission_of(kind).beats_of(hardware, unit, fields)
+            if what in ("store", buffer):
+                yield fields["base"], fields["stride"], fields["outer"], fields["inner"] * beats
 
 
 def _merged(rows: Rows, near: int, most: int | None = None) -> Rows:
@@ -137,7 +141,7 @@ def _merged(rows: Rows, near: int, most: int | None = None) -> Rows:
     return np.stack((rows[np.append(0, cuts + 1), 0], ends[np.append(cuts, -1)]), axis=-1)
 
 
-def _segments(rows: Rows, hardware: Hardware, behind: Memory) -> tuple[Segment, ...]:
+def _segments(rows: Rows, hardware: Any, behind: Memory) -> tuple[Segment, ...]:
     """The beats that are touched, near ones together.  Raises SpecError for a beat that the memory lacks, or too many."""
     parts, size = _merged(rows, NEAR_BEATS, MOST_SEGMENTS).tolist(), hardware.port_bytes
     have = min(behind.size_bytes, ADDRESSES * size)
@@ -151,15 +155,16 @@ def _segments(rows: Rows, hardware: Hardware, behind: Memory) -> tuple[Segment, 
     return tuple(Segment(first, end, at) for (first, end), at in zip(parts, starts, strict=False))
 
 
-def _draw(moved: dict[str, Rows], segments: tuple[Segment, ...], hardware: Hardware, seed: int) -> Bytes:
+def _draw(moved: dict[str, Rows], segments: tuple[Segment, ...], hardware: Any, seed: int) -> Bytes:
     """Random bytes everywhere, and in each buffer's words what belongs into them."""
     rng = np.random.Generator(np.random.PCG64(seed))
     beats = sum(segment.end - segment.first for segment in segments)
     memory = rng.integers(0, 256, beats * hardware.port_bytes, dtype=np.uint8)
     image = Image(memory, segments, hardware.port_bytes)
-    for name in BUFFERS:
+    kind = kind_of(hardware)
+    for name in engine_records(kind).BUFFERS:
         for first, end in _merged(moved[name], 0).tolist():
-            drawn = draw_words(name, -(-(end - first) // hardware.beats(name)), hardware, rng)
+            drawn = emission_of(kind).draw(name, -(-(end - first) // hardware.beats(name)), hardware, rng)
             begin, size = first * hardware.port_bytes, (end - first) * hardware.port_bytes
             image[np.arange(begin, begin + size)] = drawn[:size]
     return memory

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from archmodel.memory.port import Port
 from archmodel.records.commands import UNITS
-from archmodel.records.engines.systolic import Hardware
 from rtl.mover import LENGTH_BITS
 
 from ..cosim.drive import patience_of
+from ..cosim.sides import generator_of, kind_of
+from .document import streams_of
 from .stimulus import Bytes, Stimulus
 
 TEMPLATE = Path(__file__).with_name("testbench.v")
 _HALF_SECOND_PS = 5 * 10**11
 
 
-def testbench(stimulus: Stimulus, hardware: Hardware, port: Port, hz: int) -> dict[str, bytes]:
+def testbench(stimulus: Stimulus, hardware: Any, port: Port, hz: int) -> dict[str, bytes]:
     """testbench.v and its four .hex files, by name."""
-    text = TEMPLATE.read_text().replace("//PARAMETERS\n", _parameters(stimulus, hardware, port, hz))
+    top = generator_of(kind_of(hardware)).TOP
+    text = TEMPLATE.read_text().replace("ARCHMODEL_TOP", top).replace("//PARAMETERS\n", _parameters(stimulus, hardware, port, hz))
     return {
         "testbench.v": text.replace("//SEGMENTS\n", _segments(stimulus)).encode(),
         "program.hex": _hex("32-bit words", _code(stimulus), 4),
@@ -35,15 +38,17 @@ def _commands(stimulus: Stimulus, unit: str) -> list[tuple[int, int]]:
     return [(event.start, event.end) for event in stimulus.run.trace if event.unit == unit]
 
 
-def _parameters(stimulus: Stimulus, hardware: Hardware, port: Port, hz: int) -> str:
+def _parameters(stimulus: Stimulus, hardware: Any, port: Port, hz: int) -> str:
     values = {
         "BEAT_BITS": 8 * hardware.port_bytes, "LENGTH_BITS": LENGTH_BITS, "LATENCY": port.latency, "INTERVAL": port.interval,
         "HALF_PERIOD_PS": max(1, round(_HALF_SECOND_PS / hz)), "BEATS": len(stimulus.memory) // hardware.port_bytes,
         "CODE_WORDS": 3 + 8 * sum(stimulus.program.lengths()), "COMMANDS": len(stimulus.run.trace),
         "LIMIT": stimulus.run.cycles + patience_of(stimulus.program, hardware, port),
     }  # fmt: skip
-    for unit, length in zip(UNITS, stimulus.program.lengths(), strict=True):
-        values |= {f"{unit.upper()}_INSTRUCTIONS": length, f"{unit.upper()}_COMMANDS": len(_commands(stimulus, unit))}
+    lengths = dict(zip(streams_of(kind_of(hardware)), stimulus.program.lengths(), strict=True))
+    values |= {f"{stream.upper()}_INSTRUCTIONS": lengths.get(stream, 0) for stream in (*UNITS, "schedule")}
+    values |= {f"{unit.upper()}_COMMANDS": len(_commands(stimulus, unit)) for unit in UNITS}
+    values |= {"HEADER": len(lengths), "UNIT_BITS": len(lengths).bit_length()}
     return "".join(f"  localparam {name} = {value};\n" for name, value in values.items())
 
 

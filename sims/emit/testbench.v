@@ -1,7 +1,7 @@
-// Self-checking testbench of archmodel_systolic, without any library: loads a program, answers the memory port with a
+// Self-checking testbench of ARCHMODEL_TOP, without any library: loads a program, answers the memory port with a
 // constant latency and interval, and compares total cycles, the start and end of every command, and every word of memory.
 //
-//   program.hex    3 words of header, then the instructions of load, exec and store, eight 32-bit words each
+//   program.hex    3 words of header, then the instructions of load, exec and store (and the schedule), eight 32-bit words each
 //   memory.hex     the memory before the run, a beat a line
 //   expected.hex   the memory after it
 //   cycles.hex     total cycles, then start and end of every command: load's, exec's, store's
@@ -20,7 +20,7 @@ module archmodel_testbench;
   reg [63:0] cycles [0:2*COMMANDS];
 
   reg clk, rst, program_write, start, request_ready, read_valid, written;
-  reg [1:0] program_unit;
+  reg [UNIT_BITS-1:0] program_unit;
   reg [15:0] program_address;
   reg [2:0] program_lane;
   reg [31:0] program_data;
@@ -31,7 +31,7 @@ module archmodel_testbench;
   wire [BEAT_BITS-1:0] request_data;
   wire [2:0] trace_start, trace_end;
 
-  archmodel_systolic engine (
+  ARCHMODEL_TOP engine (
     .clk(clk), .rst(rst), .program_write(program_write), .program_unit(program_unit), .program_address(program_address),
     .program_lane(program_lane), .program_data(program_data), .start(start), .done(done), .refused(refused),
     .request_valid(request_valid), .request_ready(request_ready), .request_write(request_write),
@@ -174,7 +174,7 @@ module archmodel_testbench;
   task write_word(input integer to_unit, input integer address, input integer lane, input [31:0] data);
     begin
       program_write = 1;
-      program_unit = to_unit[1:0];
+      program_unit = to_unit[UNIT_BITS-1:0];
       program_address = address[15:0];
       program_lane = lane[2:0];
       program_data = data;
@@ -208,10 +208,11 @@ module archmodel_testbench;
       tick;
       tick;
       rst = 0;
-      for (j = 0; j < 3; j = j + 1) write_word(3, 0, j, code[j]);
+      for (j = 0; j < 3; j = j + 1) write_word(HEADER, 0, j, code[j]);
       load_stream(0, 3, LOAD_INSTRUCTIONS);
       load_stream(1, 3 + 8 * LOAD_INSTRUCTIONS, EXEC_INSTRUCTIONS);
       load_stream(2, 3 + 8 * (LOAD_INSTRUCTIONS + EXEC_INSTRUCTIONS), STORE_INSTRUCTIONS);
+      load_stream(3, 3 + 8 * (LOAD_INSTRUCTIONS + EXEC_INSTRUCTIONS + STORE_INSTRUCTIONS), SCHEDULE_INSTRUCTIONS);
     end
   endtask
 
