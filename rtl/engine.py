@@ -40,6 +40,7 @@ class Engine(wiring.Component):
     read_*      beats of reads, in order; the engine always takes them
     written     response to a word written
     trace_*     per unit (load, exec, store): a command starts; the last cycle before its token is visible
+    overrun     (attention) since `start` a slot of the schedule moved more words than `buffer_words`
     """
 
     def __init__(self, hardware: Any, isa: int, header: int, **extra: Any) -> None:

@@ -25,16 +25,11 @@ SCHEDULE = STREAMS.index("schedule")
 
 
 def ports(hardware: Hardware) -> dict[str, Any]:
-    """Those of the engine, by name; ``Attention`` says what they do."""
+    """Those of the engine, by name; ``Engine`` says what they do."""
     return {**engine.ports(hardware.port_bytes, HEADER), "overrun": Out(1)}
 
 
 class Attention(engine.Engine):
-    """The whole engine.
-
-    overrun     since `start` a slot of the schedule moved more words than `buffer_words`
-    """
-
     def __init__(self, hardware: Hardware) -> None:
         super().__init__(hardware, ISA_VERSION, HEADER, overrun=Out(1))
 

@@ -1,4 +1,4 @@
-"""``archmodel emit``: the machine's array as a folder of Verilog, testbench, constraints and document, usable without Python."""
+"""``archmodel emit``: an engine of the machine as a folder of Verilog, testbench, constraints and document, usable without Python."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("machine", metavar="MACHINE", help="a machine of `list machines` or a YAML file")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="the folder to write, new or emitted before")
     parser.add_argument("--program", type=Path, metavar="FILE",
-                        help="what the testbench runs, written by `map --program`; else a small product, mapped by the search")  # fmt: skip
+                        help="what the testbench runs, written by `map --program`; else a small product or attention")  # fmt: skip
+    parser.add_argument("--engine", default="", metavar="NAME", help="which engine (default: the first one that has RTL)")
     parser.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of the testbench's data (default 0)")
     add_machine(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -51,7 +52,7 @@ def execute(given: argparse.Namespace) -> int:
     from .waiting import interruptible
 
     check_folder(given.output)
-    array = array_of(machine_of(given.machine, given.sets), types=("systolic",))
+    array = array_of(machine_of(given.machine, given.sets), name=given.engine)
     if array.hardware.rows * array.hardware.cols > MOST_PES:
         raise SpecError(f"emit {array.machine.name}: an array of {array.hardware.rows}x{array.hardware.cols}, expected at most {MOST_PES} "
                         f"elements; take a smaller one with --set engines.{array.engine.name}.rows=N and cols=N")  # fmt: skip
@@ -71,14 +72,10 @@ def _program(file: Path | None, array: Array) -> tuple[Program, str]:
     """The Program that the testbench runs, and what it is."""
     if file is not None:
         return read_program(file), f"the Program of {shown(file.name)}"
-    from archmodel import lower, search
+    from ..emit.engines import emission_of
 
-    from .arrays import product_graph
-
-    rows, cols = array.hardware.rows, array.hardware.cols
-    sizes = min(rows, 32) + 3, cols + cols // 2, rows + rows // 2
-    graph = product_graph(array, sizes)
-    return lower(graph, search(graph, array.machine), array.machine, "gemm"), f"the product {'x'.join(map(str, sizes))}"
+    made: tuple[Program, str] = emission_of(array.engine.type).default_program(array.machine, array.engine, array.hardware)
+    return made
 
 
 def read_program(file: Path) -> Program:

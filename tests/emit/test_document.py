@@ -15,10 +15,14 @@ from archmodel.records.program import hardware_id
 from rtl import registers, sram, systolic, systolic_axi
 from sims.cli import main
 from sims.commands.arrays import Array, array_of
+from sims.emit import fields as shared
 from sims.emit.bundle import constraints
 from sims.emit.document import document
-from sims.emit.fields import FIELDS, INSTRUCTIONS
+from sims.emit.engines import emission_of
 from sims.emit.state import contents, memories, state
+
+OWN = emission_of("systolic")
+FIELDS, INSTRUCTIONS = {**shared.FIELDS, **OWN.FIELDS}, {**shared.INSTRUCTIONS, **OWN.INSTRUCTIONS}
 
 
 def tiny() -> Array:

@@ -7,7 +7,7 @@
     layout_notes() -> str                   how words and streams are laid out
     beats_of(hardware, unit, fields) -> (str, int)     buffer that a move fills or empties, and beats of a word
     draw(buffer, words, hardware, rng) -> bytes        of words that the testbench loads
-    default_program(array) -> (Program, str)           what the testbench runs if nothing is given, and what it is
+    default_program(machine, engine, hardware) -> (Program, str)       what the testbench runs if nothing is given, and what it is
 """
 
 from importlib import import_module

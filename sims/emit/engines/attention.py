@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,8 @@ from archmodel.records.engines.attention import BUFFERS, ENTRY, ENTRY_BYTES, OPS
 from archmodel.records.formats import BF16, FP32
 
 if TYPE_CHECKING:
+    from archmodel.records.machine import Engine, Machine
     from archmodel.records.program import Program
-
-    from ...commands.arrays import Array
 
 AXI = None
 NAMES = "QKVMO"
@@ -94,16 +93,16 @@ def draw(buffer: str, words: int, hardware: Hardware, rng: np.random.Generator) 
     return (numbers.view(np.uint32) >> 16).astype("<u2").view(np.uint8)
 
 
-def default_program(array: Array) -> tuple[Program, str]:
+def default_program(machine: Machine, engine: Engine, hardware: Hardware) -> tuple[Program, str]:
     """One head of a small causal attention, its keys and queries no whole tiles."""
     from archmodel.engines.attention import Attention, Bases, extents, lower
     from archmodel.records.mask import Mask
 
-    hardware: Any = array.hardware
     e, f = (min(8, *(hardware.depth(name) for name in names)) for names in ("QK", "VO"))
     queries, keys = hardware.cols + hardware.cols // 2, 2 * hardware.rows + hardware.rows // 2
     work = Attention(e, f, queries, keys, 1, 1, Mask(causal=True, offset=keys - queries), 0 if hardware.is_float else 8,
                      0 if hardware.is_float else hardware.weight_bits + 30)  # fmt: skip
-    starts = accumulate(extents(work, hardware).values(), initial=0)
-    where = Bases(**dict(zip(extents(work, hardware), starts, strict=False)))
-    return lower(work, hardware, where), f"attention of {queries} queries to {keys} keys, heads of {e} and {f}, causal, its masks drawn too"
+    sizes = extents(work, hardware)
+    where = dict(zip(sizes, accumulate(sizes.values(), initial=0), strict=False))
+    bases = Bases(**{name.lower(): beat for name, beat in where.items()})
+    return lower(work, hardware, bases), f"attention of {queries} queries to {keys} keys, heads of {e} and {f}, causal, its masks drawn too"

@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING
 
 from archmodel.records.commands import MIN_CYCLES
 from archmodel.records.engines.systolic import BUFFERS, OUTPUT_PARAMETER_BYTES, SUM_BITS, Hardware
-from archmodel.records.formats import FP32
+from archmodel.records.formats import FP32, format_of
 from rtl import systolic_axi
 
 from ...cosim.jobs import draw_words as draw
 
 if TYPE_CHECKING:
+    from archmodel.records.machine import Engine, Machine
     from archmodel.records.program import Program
-
-    from ...commands.arrays import Array
 
 __all__ = ["AXI", "FIELDS", "INSTRUCTIONS", "LETTERS", "NAMES", "beats_of", "default_program", "draw", "layout_notes", "numbers"]
 
@@ -68,13 +67,14 @@ def beats_of(hardware: Hardware, unit: str, fields: dict[str, int]) -> tuple[str
     return buffer, hardware.beats("Q" if unit == "store" and fields["requantise"] else buffer)
 
 
-def default_program(array: Array) -> tuple[Program, str]:
+def default_program(machine: Machine, engine: Engine, hardware: Hardware) -> tuple[Program, str]:
     """A small product, mapped by the search."""
     from archmodel import lower, search
+    from archmodel.workload.gemm import gemm_graph
+    from archmodel.workload.operators import Bits
 
-    from ...commands.arrays import product_graph
-
-    rows, cols = array.hardware.rows, array.hardware.cols
-    sizes = min(rows, 32) + 3, cols + cols // 2, rows + rows // 2
-    graph = product_graph(array, sizes)
-    return lower(graph, search(graph, array.machine), array.machine, "gemm"), f"the product {'x'.join(map(str, sizes))}"
+    rows, cols = hardware.rows, hardware.cols
+    m, n, k = min(rows, 32) + 3, cols + cols // 2, rows + rows // 2
+    bits = Bits(weight=format_of(engine.params.weight).bits, activation=format_of(engine.params.act).bits)
+    graph = gemm_graph(m, n, k, bits)
+    return lower(graph, search(graph, machine), machine, "gemm"), f"the product {m}x{n}x{k}"
