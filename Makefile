@@ -18,7 +18,7 @@ help:
 	@echo "make run       set up, map Llama-3.1-8B and Mixtral-8x7B, confirm a GEMM on generated hardware"
 	@echo "make test      set up, run every test, those of the hardware included"
 	@echo "make sim       protocol benches and the cross-check of the edge preset, in Verilator"
-	@echo "make sim-long  fresh random configurations for SECONDS=3600, and the netlist of ecp5-tiny behind AXI"
+	@echo "make sim-long  fresh random configurations for SECONDS=3600, the netlist of ecp5-tiny behind AXI, attention at 32x32"
 	@echo "make sim-exhaustive  every operand of the floating-point units: an hour or two"
 	@echo "make fuzz      100,000 damaged files to every reader; FILES=100000 SEED=1"
 	@echo "make bench     measure this machine: speed of models, mapper and simulator"
@@ -39,6 +39,7 @@ sim: $(READY)
 
 sim-long: $(READY)
 	@$(RUN) sims.synth.confirm
+	@$(RUN) sims.measure 32
 	@$(RUN) sims.cosim.long --seconds $(SECONDS)
 
 sim-exhaustive: $(READY)
