@@ -56,6 +56,10 @@ class Loop:
     body: Node
     spatial: str = ""
 
+    def __post_init__(self) -> None:
+        if self.tile < 1:
+            raise SpecError(f"mapping: a loop over {self.rank} has a tile of {self.tile}, expected at least 1")
+
 
 @dataclass(frozen=True)
 class Sequence:

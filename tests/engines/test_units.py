@@ -62,6 +62,7 @@ def test_parameters_read_back_what_they_print() -> None:
 
 @pytest.mark.parametrize(("line", "found"), [
     ("alu max", "'alu max'"), ("fpu max 1", "'fpu max 1'"), ("alu max 0", "'alu max 0'"), ("alu max 1/0", "'alu max 1/0'"),
+    ("alu max 1/", "'alu max 1/'"), ("alu max /2", "'alu max /2'"),
     ("alu max -1", "'alu max -1'"), ("alu max 1/2/3", "'alu max 1/2/3'"), ("alu max 9999999", "'alu max 9999999'"),
 ])  # fmt: skip
 def test_an_operation_that_says_nothing_is_refused(line: str, found: str) -> None:
@@ -77,6 +78,7 @@ def test_an_operation_that_says_nothing_is_refused(line: str, found: str) -> Non
     ({"rows": (1, 1)}, "engine of units: 2 rows, expected one for each of 1 units"),
     ({"cols": (0,)}, "engine of units: cols is 0, expected at least 1"),
     ({"operations": ("a max 1", "a max 2")}, "engine of units: operations have a max twice, expected it once"),
+    ({"actions": ("a max add 1", "a max add 2")}, "engine of units: actions have a max add twice, expected it once"),
 ])  # fmt: skip
 def test_parameters_that_do_not_fit_are_refused(wrong: dict[str, tuple[str | int, ...]], text: str) -> None:
     with pytest.raises(SpecError) as refusal:

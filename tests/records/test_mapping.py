@@ -31,6 +31,9 @@ def test_what_makes_no_tree_is_refused() -> None:
         Parallel((QK,))
     with pytest.raises(SpecError, match="mapping of QK: a lag of -1, expected at least 0"):
         Compute("QK", "attn", lag=-1)
+    for tile in (0, -4):
+        with pytest.raises(SpecError, match=f"mapping: a loop over m has a tile of {tile}, expected at least 1"):
+            Loop("m", tile, QK)
     with pytest.raises(SpecError, match="mapping: Peel takes 0 of rank m, expected at least 1"):
         Peel("m", 0, QK, QK)
     with pytest.raises(SpecError, match="mapping: both trees of a Peel of rank m are the same, expected two"):

@@ -6,6 +6,7 @@ An operator is that of an Einsum: ``exp2``, or ``mul+add`` where a map and its r
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -42,10 +43,9 @@ class Params:
         for name, sides in (("rows", self.rows), ("cols", self.cols)):
             if len(sides) != len(self.units):
                 raise SpecError(f"engine of units: {len(sides)} {name}, expected one for each of {len(self.units)} units")
-        named = [(unit, operator) for unit, operator, _ in self.rates]
-        if odd := [entry for entry in named if named.count(entry) > 1]:
-            raise SpecError(f"engine of units: operations have {' '.join(odd[0])} twice, expected it once")
-        self.costs  # noqa: B018 - refuses what it can't read
+        for what, named in (("operations", [entry[:2] for entry in self.rates]), ("actions", [entry[:3] for entry in self.costs])):
+            if odd := [entry for entry, times in Counter(named).items() if times > 1]:
+                raise SpecError(f"engine of units: {what} have {' '.join(odd[0])} twice, expected it once")
 
     @cached_property
     def rates(self) -> tuple[tuple[str, str, Fraction], ...]:
@@ -75,8 +75,8 @@ class Params:
 
 def _cycles(text: str) -> Fraction | None:
     """Cycles up to MAX_CYCLES, or None for other text."""
-    above, _, below = text.partition("/")
-    if not all(part.isascii() and part.isdigit() and len(part) <= 7 for part in (above, below or "1")) or not int(below or "1"):
+    parts = text.split("/")
+    if len(parts) > 2 or not all(part.isascii() and part.isdigit() and len(part) <= 7 for part in parts) or not int(parts[-1]):
         return None
-    cycles = Fraction(int(above), int(below or "1"))
+    cycles = Fraction(*map(int, parts))
     return cycles if 0 < cycles <= MAX_CYCLES else None
