@@ -21,7 +21,7 @@ from sims.studies.fa4.bounds import CASES, Case, busy
 from sims.studies.fa4.graphs import Shape
 from sims.studies.fa4.machines import TILES, backward, forward, machine, one_sm, roofline, with_rate
 from sims.studies.fa4.measured import CAUSES, LINES, SCHEDULE, SPILL
-from sims.studies.fa4.predicted import DOUBTS, NEAR, outside
+from sims.studies.fa4.predicted import DOUBTS, NEAR, near_by_clock, outside
 from sims.studies.fa4.share import ROW, best, tile_cycles
 from sims.studies.fa4.study import study
 from sims.studies.record import Study, cells, headings
@@ -189,6 +189,11 @@ class TestStudy:
         for row in rows:
             assert (row["cause"] in CAUSES) == (row not in near), row
             assert (row["error then"] is not None) == (row["cause"] in (SPILL, SCHEDULE)), row
+
+    def test_what_rests_on_the_guess_of_a_clock_is_said(self) -> None:
+        assert near_by_clock() == (4, 0)
+        said = "4 of them rest on a guess, that those runs were locked to 1,755 MHz: at 1,850 MHz none of these would be"
+        assert said in computed().notes
 
     def test_ours_is_never_below_what_was_measured(self) -> None:
         """A model of what the SM allows that a kernel beats would be wrong."""

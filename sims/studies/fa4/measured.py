@@ -42,7 +42,7 @@ SPILL, SCHEDULE, SHORT, LONE, UNKNOWN = "spill", "schedule", "short", "lone", "u
 CAUSES = {
     SPILL: (1.265, "the non-causal kernel of head size 128 spills registers since cutlass-dsl 4.5: 4.344 ms with, 3.433 ms without "
                    "(pull request 2869, 4,096 tokens); issue 2729 says 25 %.  Which runs of pull request 2605, the very bump to 4.5, have "
-                   "it is not said: they are as fast as those of 2869 without, so it is a possible cause, and no more"),
+                   "it is not said, and at 4,096 tokens they are as fast as those of 2869 without: a possible cause, and no more"),
     SCHEDULE: (1.19, "the kernel of head size 64 is 19 % faster when it also returns the row sums: what the compiler makes of it, not the "
                      "SM (the title of issue 2729; under which masks, it doesn't say)"),
     SHORT: (1.0, "at 1,024 tokens 40 to 150 microseconds more than ours; there cuDNN keeps 85 % of its speed at "

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from .machines import backward_seconds, forward_seconds, machine, with_rate
-from .measured import CAUSES, LINES, Line
+from .measured import CAUSES, LINES, LOCKED, Line
 
 NEAR = 0.15
 """The relative distance from the measured band that counts as explained."""
@@ -42,12 +42,19 @@ class Point:
         return None if self.with_cause is None else outside(self.with_cause, self.low, self.high)
 
 
-def points() -> Iterator[Point]:
+def points(lines: Iterable[Line] = LINES) -> Iterator[Point]:
     """Every length of every line that somebody measured."""
-    for line in LINES:
+    for line in lines:
         for place, (tokens, heads) in enumerate(zip(line.lengths, line.heads, strict=True)):
             if seen := [value for run in line.runs if (value := run[place]) is not None]:
                 yield Point(line, tokens, min(seen), max(seen), flops(line, tokens, heads) / _seconds(line, tokens, heads) / 1e12)
+
+
+def near_by_clock() -> tuple[int, int]:
+    """Points within NEAR of those whose clock is a guess: with it, and at the machine's own clock."""
+    lines = [line for line in LINES if line.mhz == LOCKED]
+    guessed, own = (sum(not point.cause for point in points(replace(line, mhz=mhz) for line in lines)) for mhz in (LOCKED, 0))
+    return guessed, own
 
 
 def _seconds(line: Line, tokens: int, heads: int) -> float:

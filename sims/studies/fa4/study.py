@@ -7,8 +7,8 @@ from typing import Any
 from ..record import Cell, Chart, Column, Study, Table, error
 from .bounds import CASES, busy
 from .machines import machine
-from .measured import CAUSES, HEADLINE, KERNEL_SHARES, LENGTHS, LINES
-from .predicted import NEAR, Point, doubts, points
+from .measured import CAUSES, HEADLINE, KERNEL_SHARES, LENGTHS, LINES, LOCKED
+from .predicted import NEAR, Point, doubts, near_by_clock, points
 from .share import ROW, best, tile_cycles
 
 HEADS = {64: (64, 64), 128: (128, 128), 192: (192, 128)}
@@ -113,8 +113,12 @@ def _notes(found: tuple[Point, ...]) -> tuple[str, ...]:
     then = sum(point.error_with_cause is not None and abs(point.error_with_cause) <= NEAR for point in found)
     top = max(point.ours for point in found if (point.line.gpu, point.line.way, point.line.d) == ("b200", "forward", 128))
     causes = tuple(f"{name}: {said}" for name, (_, said) in CAUSES.items() if any(point.cause == name for point in found))
+    guessed, own = near_by_clock()
     return (
-        f"{near} of {len(found)} points lie within {100 * NEAR:.0f} % of their band, {then} more once a measured cause is counted",
+        f"{near} of {len(found)} points lie within {100 * NEAR:.0f} % of their band",
+        f"{guessed} of them rest on a guess, that those runs were locked to {LOCKED:,} MHz: at {machine('b200').clock_hz('sm') // 10**6:,} "
+        f"MHz {own or 'none'} of these would be",
+        f"{then} more would be if a cause were counted that was measured on the same kernel in other runs; nobody showed it in these",
         f"the paper's highest figure is {HEADLINE} TFLOP/s, our highest at head size 128 {top:.0f} ({top / HEADLINE - 1:+.1%})",
         "runs of one kernel on one GPU differ by up to 25 % (head size 64 at 16,384 tokens: 706 to 879); no model can be nearer to all",
         *causes,
