@@ -98,10 +98,9 @@ def product_jobs(array: Array, sizes: Sequence[int], seed: int) -> list[tuple[st
     """The Programs that one copy runs for C[m,n] = A[m,k] B[k,n] under the best mapping, with random data."""
     from archmodel import search
 
-    from ..cosim.evaluate import distinct_tilings
 
     m, n, k = sizes
     graph = product_graph(array, sizes)
-    tilings = distinct_tilings(graph, search(graph, array.machine), array.machine)["gemm"]
+    tilings = side_of(array.engine.type).works(graph, search(graph, array.machine), array.machine, array.engine)["gemm"]
     return [(f"product {m}x{n}x{k}" + (f", slice {t.m}x{t.n}x{t.k}" if (t.m, t.n, t.k) != (m, n, k) else ""),
              products.make_job(t, array.hardware, array.port, None, seed)) for t in tilings]  # fmt: skip

@@ -11,6 +11,9 @@
     described(hardware) -> (str, str)       the same with its size, and its port and banks, for a line of a long run
     build_seconds(hardware) -> float        CPU time of generating and building it
     run_seconds(hardware, cycles) -> float  rough time of so many cycles in Verilator, on one core of two
+    works(graph, mapping, machine, engine) -> dict[str, tuple[work, ...]]
+                                            what one copy runs under a mapping, by rows of its result
+    work_cycles(work, hardware, port) -> int    and work_job(work, hardware, port, seed) -> Job
     lane_bits(params) -> tuple[int, ...]    bits of the words that a beat of the port must divide
 """
 

@@ -6,9 +6,12 @@ from math import gcd
 
 import numpy as np
 
+from archmodel.engines.attention import Attention, price, rows
 from archmodel.engines.attention.cycle import accepts
 from archmodel.engines.attention.schedule import schedule, shape
 from archmodel.engines.attention.timing import attend_cycles
+from archmodel.engines.attention.tree import from_tree
+from archmodel.memory.port import Port
 from archmodel.records.base import SpecError
 from archmodel.records.commands import UNITS
 from archmodel.records.engines.attention import (
@@ -22,15 +25,19 @@ from archmodel.records.engines.attention import (
     instruction,
 )
 from archmodel.records.formats import format_of
+from archmodel.records.graph import Graph
+from archmodel.records.machine import Engine as MachineEngine
+from archmodel.records.machine import Machine
+from archmodel.records.mapping import Mapping, leaf
 from archmodel.records.program import INSTRUCTION_BYTES, Program, hardware_id
 
 from .. import wild
-from ..attention.jobs import given_job, random_job
+from ..attention.jobs import Job, given_job, make_job, random_job
 from ..drive import Engine
 
 __all__ = [
     "HARDWARE", "build_seconds", "computes", "described", "given_job", "lane_bits", "longest", "random_hardware", "random_job",
-    "run_seconds", "same_cycles",
+    "run_seconds", "same_cycles", "work_cycles", "work_job", "works",
 ]  # fmt: skip
 
 HARDWARE = Hardware
@@ -89,6 +96,32 @@ def random_hardware(rng: Rng, side: int = 0) -> Hardware:
                     str(rng.choice(("fused", "split"))), int(rng.choice((0, 0, 4, 8))), weight_bits, int(rng.choice((0, 0, 2, 3, 4))),
                     port, int(rng.integers(1, 33)), int(rng.integers(2, 5)), depth["q"], depth["k"], depth["v"],
                     int(rng.integers(2, 40)), depth["o"], int(rng.integers(20, 160)), 1024, 512)  # fmt: skip
+
+
+# --- Work of a mapping -------------------------------------------------------------------------------------------------
+
+
+def works(graph: Graph, mapping: Mapping, machine: Machine, engine: MachineEngine) -> dict[str, tuple[tuple[Attention, int], ...]]:
+    """What one copy of the engine runs for each attention, a Program each, and tiles of a pass; by the name of its row."""
+    hardware = rows.hardware_of(machine, engine)
+    einsums = {einsum.name: einsum for einsum in graph.einsums}
+    found: dict[str, tuple[tuple[Attention, int], ...]] = {}
+    for tree in mapping.trees:
+        end = leaf(tree)
+        if end.engine == engine.name:
+            whole = rows.whole(graph, einsums[end.einsum])
+            placed = from_tree(whole, tree, engine, hardware)
+            dealt = [one for ones, _ in rows.slices(whole, placed, engine, hardware) for one in ones]
+            found[whole.name] = tuple(dict.fromkeys((one, rows.pass_size(one, placed, hardware)) for one in dealt))
+    return found
+
+
+def work_cycles(work: tuple[Attention, int], hardware: Hardware, port: Port) -> int:
+    return price(work[0], hardware, port, work[1]).cycles
+
+
+def work_job(work: tuple[Attention, int], hardware: Hardware, port: Port, seed: int) -> Job:
+    return make_job(work[0], hardware, port, None, seed, work[1])
 
 
 # --- Wild Programs ----------------------------------------------------------------------------------------------------

@@ -7,13 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from archmodel.engines.systolic.closed_form import Folds, exec_cycles
+from archmodel.engines.systolic.closed_form import Folds, exec_cycles, price
 from archmodel.engines.systolic.cycle import decoded
+from archmodel.engines.systolic.tiling import Tiling
+from archmodel.engines.systolic.tree import from_tree
 from archmodel.memory.port import Port
 from archmodel.memory.stalls import Stalls
 from archmodel.records.commands import UNITS
 from archmodel.records.engines.systolic import BUFFERS, ISA_VERSION, TYPE, Hardware, Params, instruction
 from archmodel.records.formats import FLOATS, Format, format_of
+from archmodel.records.graph import Graph
+from archmodel.records.machine import Engine as MachineEngine
+from archmodel.records.machine import Machine
+from archmodel.records.mapping import Mapping, leaf
 from archmodel.records.program import Program, hardware_id
 
 from .. import wild
@@ -23,6 +29,7 @@ from ..jobs import Job, make_job, plain_tiling, random_job
 __all__ = [
     "HARDWARE", "build_seconds", "computes", "described", "given_job", "lane_bits", "longest", "random_hardware", "random_job",
     "run_seconds", "same_cycles",
+    "work_cycles", "work_job", "works",
 ]  # fmt: skip
 
 HARDWARE = Hardware
@@ -103,6 +110,30 @@ def _port_bytes(x_bits: int, y_bits: int, q_bits: int, rng: Rng) -> int:
         return 0
     whole = gcd(x_bits, y_bits, q_bits) // 8
     return int(rng.choice([size for size in range(1, whole + 1) if whole % size == 0]))
+
+
+# --- Work of a mapping -------------------------------------------------------------------------------------------------
+
+
+def works(graph: Graph, mapping: Mapping, machine: Machine, engine: MachineEngine) -> dict[str, tuple[Tiling, ...]]:
+    """Shapes that each matrix product runs on one copy of the engine, by the Einsum's name."""
+    del machine
+    einsums = {einsum.name: einsum for einsum in graph.einsums}
+    found: dict[str, tuple[Tiling, ...]] = {}
+    for tree in mapping.trees:
+        end = leaf(tree)
+        if end.engine == engine.name:
+            place = from_tree(graph, einsums[end.einsum], tree, engine)
+            found[end.einsum] = (place.tiling, place.last) if place.last else (place.tiling,)
+    return found
+
+
+def work_cycles(work: Tiling, hardware: Hardware, port: Port) -> int:
+    return int(price(work, hardware, port).cycles[0])
+
+
+def work_job(work: Tiling, hardware: Hardware, port: Port, seed: int) -> Job:
+    return make_job(work, hardware, port, None, seed)
 
 
 # --- Wild Programs ----------------------------------------------------------------------------------------------------
