@@ -171,10 +171,9 @@ def points(size: int) -> Iterator[Point]:
     """A star around 64 x 64, six steps, a multiply-add of one cycle, four tiles in flight; what is large is measured at less."""
     for rescale in ("split", "fused"):
         yield from _around(Built(size, rescale=rescale))
-    if size == 16:
-        yield from (Point(Built(size, mac_latency=2), tiles=tiles) for tiles in (2, 4, 8))
-    if size == 8:
+    if size in (8, 16):
         yield from (Point(Built(size, mac_latency=latency), tiles=tiles) for latency in (2, 4) for tiles in (2, 4, 8))
+    if size == 8:
         yield from (Point(Built(size, degree=degree), tiles=tiles) for degree in (2, 4) for tiles in (2, 4, 8))
         yield from (Point(Built(size, "bf16"), e, f) for e, f in SIZES)
         yield from (Point(Built(size, banks=4), queries=queries, keys=5 * LONG) for queries in (1, 2))

@@ -56,7 +56,8 @@ def shape(size: int, tiles: int, split: bool, e: int = 64, latency: int = 1) -> 
 def latencies() -> Iterator[str]:
     for latency in (1, 2, 4):
         model = (schedule(shape(256, tiles, True, latency=latency)).period for tiles in (4, 8, 16))
-        yield line(latency, *(found(mac_latency=latency, tiles=tiles) for tiles in (2, 4, 8)), *model)
+        yield line(latency, *(found(mac_latency=latency, tiles=tiles, size=size) for size in (8, 16) for tiles in (2, 4, 8)),
+                   *model)  # fmt: skip
 
 
 def degrees() -> Iterator[str]:
