@@ -136,7 +136,8 @@ SPECIFIC = {
     ),
     "no such list": (
         ("list", "modells"),
-        "models|machines|cascades|studies: found 'modells', expected models, machines, cascades, studies; did you mean models?; see archmodel list --help",
+        "models|machines|cascades|studies: found 'modells', expected models, machines, cascades, studies; did you mean models?; "
+        "see archmodel list --help",
     ),
     "one word too many": (("sim", "edge-npu", "cloud"), "archmodel sim: 'cloud' is one argument too many; see archmodel sim --help"),
     "larger scale": (
