@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,3 +77,19 @@ def test_a_wrong_bit_and_a_lost_cycle_are_seen() -> None:
     repeated = Point(SMALL, queries=1, interval=0)
     with pytest.raises(SpecError, match="with a wrong result"):
         measure.measure(repeated, Pretender(wrong=1))  # type: ignore[arg-type]
+
+
+def test_the_command_says_whether_the_model_is_right(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "copy.csv").write_text(measure.TABLE.read_text())
+    monkeypatch.setattr(measure, "TABLE", tmp_path / "copy.csv")
+    good = [row for row in measure.table() if row["size"] == "4"]
+    for rows, code in ((good, 0), ([{**good[0], "tile": "41"}, *good[1:]], 1)):
+        monkeypatch.setattr(measure, "measured", lambda size, rows=rows: rows)
+        assert measure.main(["4", "--write"]) == code
+        assert measure.table()[: len(rows)] == rows
+
+    def refuses(size: int) -> None:
+        raise SpecError("verilator: not found")
+
+    monkeypatch.setattr(measure, "measured", refuses)
+    assert measure.main(["4"]) == 2
