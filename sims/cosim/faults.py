@@ -212,13 +212,7 @@ FAULTS = (
     Fault("lowering", "broadcast inverted", (_with_program(2, "move", lambda f: {"broadcast": 1 - f["broadcast"]}),)),
 )
 
-FLOAT_MEMORY_FAULTS = (
-    Fault("memory", "a cycle more latency", (_with_port(_late),)),
-    Fault("memory", "five cycles between beats", (_with_port(_slow),)),
-    Fault("memory", "stalls of responses a cycle late", (_with_port(_shifted),)),
-    Fault("memory", "a bit flipped", (_with_port(_flipped),)),
-)
-FAULTS = (
+FLOAT_FAULTS = (
     *(Fault("rtl", mutation.name) for mutation in FLOAT_MUTATIONS),
     Fault("datapath", "columns add from the bottom up", ((datapath.Datapath, "_fold", upwards),)),
     Fault("datapath", "subnormal sums flushed", ((floating, "multiply_add", flushed),)),
