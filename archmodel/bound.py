@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from .engines import engine_module
-from .fusion import fused_somewhere
+from .fusion import fused_somewhere, fusing
 from .masks import keys_needed
 from .records.graph import Einsum, Graph
 from .records.machine import Engine, Machine
@@ -49,7 +49,7 @@ def _identity(graph: Graph, einsum: Einsum, name: str) -> tuple[object, ...]:
 
 
 def bound_seconds(graph: Graph, machine: Machine) -> float:
-    """The largest of: ideal seconds of each engine for what only it executes, bytes over bandwidth."""
+    """The largest of: ideal seconds of each engine for what only it executes, all products on what takes any, bytes over bandwidth."""
     times: dict[str, float] = {}
     elsewhere = fused_somewhere(graph, machine)
     for einsum in (einsum for einsum in graph.einsums if einsum.name not in elsewhere):
@@ -59,7 +59,22 @@ def bound_seconds(graph: Graph, machine: Machine) -> float:
             times[part] = times.get(part, 0.0) + cycles / machine.clock_hz(able[0].clock) * einsum.repeat
     ports = {engine.port for engine in machine.engines if engine.port}
     bandwidth = sum(machine.memory(port).bandwidth_bytes_per_second or 0 for port in ports)
-    return max([compulsory_bytes(graph) / bandwidth if bandwidth else 0.0, *times.values()])
+    return max([compulsory_bytes(graph) / bandwidth if bandwidth else 0.0, _products(graph, machine, elsewhere), *times.values()])
+
+
+def _products(graph: Graph, machine: Machine, elsewhere: set[str]) -> float:
+    """Seconds of all matrix products, dealt evenly to every engine that takes one, alone or as a part of attention."""
+    if machine.convention == "published":  # units of one engine work side by side, each at a rate of its own
+        return 0.0
+    products = [einsum for einsum in graph.einsums if einsum.is_gemm and einsum.work]
+    rate = 0.0
+    for engine in machine.engines:
+        module = engine_module(engine)
+        whole = elsewhere if engine in fusing(machine) else set()
+        taken = [einsum for einsum in products if einsum.name in whole or module.supports(graph, einsum, engine) is None]
+        hz = machine.clock_hz(engine.clock)
+        rate += max((einsum.work * hz / module.ideal_cycles(einsum, engine) for einsum in taken), default=0.0)
+    return sum(einsum.work * einsum.repeat for einsum in products) / rate if rate else 0.0
 
 
 def _only(einsum: Einsum, machine: Machine, engine: Engine) -> tuple[str, float]:

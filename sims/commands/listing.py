@@ -143,7 +143,7 @@ def _plain_studies() -> dict[str, str]:
 
 
 def _study_table() -> str:
-    from ..report.grid import grid
+    from ..report.grid import lines
 
     found = _plain_studies()
-    return grid(f"{len(found)} studies", ("study", "what it redoes"), [[name, text] for name, text in found.items()])
+    return f"{len(found)} studies\n\n{lines(list(found.items()))}"

@@ -58,8 +58,8 @@ def summary(machine: Machine) -> str:
 def _engine(machine: Machine, engine: Engine) -> str:
     copies = f"{engine.count} x " if engine.count > 1 else ""
     peak = [amount for part in derived_of(machine, engine) if part.name == "peak" for amount, _ in part.amounts]
-    kind = "" if engine.type == engine.name else f"{engine.type} "
-    return f"{engine.name} {copies}{kind}" + ", ".join(f"{count(amount)}op/s" for amount in peak)
+    kind = "" if engine.type == engine.name else engine.type
+    return " ".join(filter(None, (engine.name, f"{copies}{kind}".rstrip(), ", ".join(f"{count(amount)}op/s" for amount in peak))))
 
 
 def warnings(machine: Machine) -> Iterator[str]:

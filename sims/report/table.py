@@ -91,7 +91,7 @@ def headlines(result: Result, mapping: Mapping | None, machine: Machine) -> str:
     if result.energy:
         power, rate = power_w(result), tokens_per_joule(result)
         per_joule = f", {units.number(rate.value)} tokens/J" if rate and result.stage not in TOKENLESS else ""
-        spent = units.energy(result.energy.value) + (f", {power.value:#.3g} W{per_joule}" if power else "")
+        spent = units.energy(result.energy.value) + (f", {units.brief(power.value)} W{per_joule}" if power else "")
         pairs.append(("energy", f"{spent} ({trust['energy']}; {bounds(result.energy, units.energy)})"))
     size = f"{_mm2(result.area.value)} of {machine.node_nm} nm"
     pairs.append(("area", f"{size} ({trust['area']}; {bounds(result.area, _mm2)}), memory controllers not counted"))
@@ -122,11 +122,11 @@ def _bound(result: Result) -> str:
     over = result.seconds / result.bound_seconds
     if result.fidelity == "bound":
         return "the roofline itself: no mapping is faster; energy is not priced at this fidelity"
-    return f"{over:#.3g} times the roofline's {units.time(result.bound_seconds)}"
+    return f"{units.brief(over)} times the roofline's {units.time(result.bound_seconds)}"
 
 
 def _mm2(um2: float) -> str:
-    return f"{um2 / 1e6:#.3g} mm2"
+    return f"{units.brief(um2 / 1e6)} mm2"
 
 
 def bounds(figure: Figure, text: Callable[[float], str]) -> str:
@@ -142,7 +142,7 @@ def _used(result: Result) -> str:
 
     if result.fidelity == "bound":
         return ""
-    peak = ", ".join(f"{engine} {100 * share:#.3g} %" for engine, share in utilisation(result).items()) + " of peak over the stage"
+    peak = ", ".join(f"{engine} {units.brief(100 * share)} %" for engine, share in utilisation(result).items()) + " of peak over the stage"
     return f"{peak}; data move at the memory port {units.share(result.port_share, 1)} of the time"
 
 

@@ -43,7 +43,12 @@ def number(value: float | None) -> str:
     """Four digits, thousands apart; "-" where there is none."""
     if value is None:
         return "-"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:#.4g}"
+    return f"{value:,.0f}" if abs(value) >= 999.95 else f"{value:#.4g}"
+
+
+def brief(value: float) -> str:
+    """Three digits, of a larger value all whole ones."""
+    return f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:#.3g}"
 
 
 def share(part: float, whole: float) -> str:

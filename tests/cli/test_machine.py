@@ -163,6 +163,12 @@ class TestCheck:
         assert edge == {"name": "edge-npu", "findings": [], "warnings": [], "summary": "16 nm, core 1 GHz, array systolic 512 Gop/s, "
                         "vector 16.0 Gop/s, buffer 320 KiB sram, dram 16 GiB lpddr4 at 16 GB/s"}  # fmt: skip
 
+    def test_an_engine_without_a_peak_is_named_with_its_type(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        mine = tmp_path / "mine.yaml"
+        mine.write_text("node: 45 nm\nclock: 1 GHz\nengines:\n  chip: {type: units, clock: core, units: [a], rows: [1], cols: [1], "
+                        "operations: [a mul+add 1]}\n")  # fmt: skip
+        assert said(capsys, "machine", "check", str(mine)).out.split() == f"{mine}  OK: 45 nm, core 1 GHz, chip units".split()
+
     @staticmethod
     def warned(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
         (answer,) = said(capsys, "machine", "check", *words, "--json").json

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from archmodel import SpecError, evaluate, load_machine, load_model, lower, search
+from archmodel import SpecError, evaluate, load_cascade, load_machine, load_model, lower, search
+from archmodel.cascade.graph import graph_of
 from archmodel.engines.systolic import hardware_of, run
 from archmodel.memory.port import port_of
 from archmodel.records.graph import Graph
@@ -32,6 +33,16 @@ def test_bound_is_never_above_analytic(name: str, machine: str) -> None:
         assert 0 < bound.seconds <= outcome.seconds
         assert 0 <= outcome.bound_seconds * bound.clock_hz - bound.cycles < 1
         assert bound.macs == outcome.macs
+
+
+@pytest.mark.parametrize("words", [{"m1": 64, "m0": 16}, {"m1": 4, "m0": 256}, {"m1": 64, "m0": 16, "p": 1}], ids=str)
+def test_products_that_several_engines_take_are_bound_by_all_of_them(words: dict[str, int]) -> None:
+    """Array and attention engine, 256 multiply-adds a cycle each; the tiles fit the attention engine in some."""
+    graph, which = graph_of(load_cascade("one-pass", words)), load_machine("edge-attention")
+    bound, outcome = evaluate(graph, None, which, "bound"), evaluate(graph, search(graph, which), which)
+    assert bound.macs == 2 * 64 * words["m1"] * words["m0"] * words.get("p", 1024)
+    assert bound.macs <= bound.cycles * (512 if words["m0"] == 16 else 256)
+    assert bound.cycles <= outcome.cycles
 
 
 def small(stage: str) -> Graph:

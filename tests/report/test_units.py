@@ -29,7 +29,12 @@ from sims.report.grid import grid, lines
         (units.share(0, 0), "-"),
         (units.number(23361.4), "23,361"),
         (units.number(9.352), "9.352"),
+        (units.number(999.96), "1,000"),
         (units.number(None), "-"),
+        (units.brief(111.3), "111"),
+        (units.brief(99.96), "100"),
+        (units.brief(9.9), "9.90"),
+        (units.brief(71_824.0), "71,824"),
     ],
 )
 def test_quantities(found: str, wanted: str) -> None:
