@@ -15,12 +15,15 @@ from xml.etree.ElementTree import Element
 import html5lib
 import pytest
 
+from archmodel import load_cascade, load_machine
+from archmodel.cascade.graph import graph_of
 from sims.cli import main
+from sims.report import units
 from sims.report.html import page as module
 from sims.report.html.page import page
 from sims.report.saved import Saved
 
-from .saving import decoded, named, product
+from .saving import decoded, named, product, saved
 
 HTML = "{http://www.w3.org/1999/xhtml}"
 EVIL = '</script><script>document.title = "taken"</script><img src=x onerror="alert(1)">{{ 7 * 7 }}&amp;'
@@ -196,3 +199,13 @@ def test_mistakes_are_told_in_one_line(words: list[str], message: str, file: Pat
     assert told.startswith(message)
     assert told.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_fused_attention_has_its_tree_and_its_share() -> None:
+    graph = graph_of(load_cascade("one-pass", {"m1": 8, "m0": 16, "p": 64}))
+    run = saved(graph, load_machine("edge-attention"))
+    trees = [said(element) for element in all_of(parsed(page([run])), "details") if "fused" in said(element)]
+    (tree,) = [text for text in trees if "12 Einsums fused on attention" in text]
+    share = units.share(next(op.seconds for op in run.result.ops if op.name == "BQK"), run.result.seconds)
+    assert tree.startswith(f"BQK, fused: {share} of the timeBQK: 12 Einsums fused on attention")
+    assert "compute SLN on attention.array" in tree

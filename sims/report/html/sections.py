@@ -19,7 +19,7 @@ from ..rows import TOKENLESS, bytes_by_memory, power_w, provenance, tokens_per_j
 from ..saved import Saved
 from ..table import bound_by, bounds, certificate_line, grouped, off_chip, title
 from ..timeline import Span, timeline
-from ..trees import explain, merged, products
+from ..trees import explain, fused, merged, outline, products
 
 TRUST = {
     "rtl-confirmed": "this very Program ran on the generated hardware in Verilator and agreed in every cycle and bit",
@@ -244,7 +244,7 @@ def _buffers(items: Sequence[Tiles]) -> Table:
 
 
 def _trees(saved: Saved) -> Iterable[Tree]:
-    """The loop tree of each distinct product, the one that takes longest first."""
+    """The loop tree of each distinct product, the one that takes longest first; then those of several Einsums."""
     if saved.mapping is None:
         return
     for item in merged(products(saved.graph, saved.mapping, saved.machine, saved.result)):
@@ -252,6 +252,10 @@ def _trees(saved: Saved) -> Iterable[Tree]:
         hz = saved.machine.clock_hz(saved.machine.engine(item.plain["engine"]).clock)
         share = units.share(item.plain["cycles"] / hz, saved.result.seconds)
         yield Tree(f"{item.plain['name']}{alike}: {share} of the time", explain(saved.graph, item, saved.mapping.relayouts))
+    took = {op.name: op.seconds for op in saved.result.ops}
+    for name, tree in fused(saved.mapping).items():
+        share = units.share(took[name], saved.result.seconds)
+        yield Tree(f"{name}, fused: {share} of the time", outline(name, tree, saved.mapping.relayouts))
 
 
 def _machine(machine: Machine) -> Table:
