@@ -73,6 +73,34 @@ def check_order(graph: Graph, einsums: dict[str, Einsum], at: dict[str, Path], e
         elif (wrong := _early(writer, reader)) is not None:
             raise SpecError(f"mapping of {edge.reader}: {wrong} {edge.writer}, whose {edge.tensor} it reads: expected a lag above "
                             f"{_leaf(writer).lag}, found {_leaf(reader).lag}")  # fmt: skip
+    _check_complete(graph, einsums, at, extents)
+
+
+def _check_complete(graph: Graph, einsums: dict[str, Einsum], at: dict[str, Path], extents: dict[str, int]) -> None:
+    """A reader that runs in each iteration of a loop must not want what is there only after the last; one that lacks the rank waits."""
+    waits = [edge for edge in edges(graph, einsums) if not edge.carried]
+    after = _after(graph, einsums, waits)
+    for edge in waits:
+        writer, reader = at[edge.writer], at[edge.reader]
+        late = (after[edge.writer] - steps_over(graph, einsums[edge.writer])) & dict(einsums[edge.reader].ranks).keys()
+        for place, node in enumerate(writer[: parting(writer, reader) + 1]):
+            if isinstance(node, Loop) and node.rank in late and node.tile < _left(writer[:place], node.rank, extents):
+                raise SpecError(f"mapping of {edge.reader}: it reads {edge.tensor} of {edge.writer} within the loop over {node.rank}, and "
+                                "it is complete only after that loop: expected it in another loop, later")  # fmt: skip
+
+
+def _after(graph: Graph, einsums: dict[str, Einsum], waits: list[Edge]) -> dict[str, set[str]]:
+    """Ranks that must be gone through before a result is complete: the reduced ones, and those that its inputs wait for and it lacks."""
+    found = {name: set(dict(einsum.ranks)) - set(graph.tensor[einsum.output].ranks) | steps_over(graph, einsum)
+             for name, einsum in einsums.items()}  # fmt: skip
+    grown = True
+    while grown:
+        grown = False
+        for edge in waits:
+            more = found[edge.writer] - dict(einsums[edge.reader].ranks).keys() - found[edge.reader]
+            found[edge.reader] |= more
+            grown = grown or bool(more)
+    return found
 
 
 def _leaf(path: Path) -> Compute:

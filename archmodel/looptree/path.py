@@ -1,6 +1,7 @@
 """Paths: from the root of a tree to a node, and what the loops on it do to a rank, to a tensor, to time.
 
-All counts are exact.  A tensor's elements along a rank of its own all pass, whatever the tiles; along another rank the tile
+All counts are exact, but for traffic under ragged tiles, which is an upper bound: what a last tile of a single step would
+spare is counted as for the others.  A tensor's elements along a rank of its own all pass, whatever the tiles; along another rank the tile
 passes again for each iteration of the loops that stand outside one that changes it.
 """
 

@@ -11,11 +11,11 @@ from archmodel.looptree.flow import check_order, edges
 from archmodel.looptree.path import MOST_PEELS, Branch, branches, paths
 from archmodel.looptree.timing import Placed, place, time_of
 from archmodel.looptree.traffic import REGISTERS, Scene, moves
-from archmodel.records.base import SpecError
+from archmodel.records.base import SpecError, shown
 from archmodel.records.figure import Figure, by_cause
 from archmodel.records.graph import Einsum
 from archmodel.records.machine import Memory
-from archmodel.records.mapping import Compute, Node, Peel, Storage, leaves, nodes
+from archmodel.records.mapping import Compute, Loop, Node, Peel, Storage, leaves, nodes
 from archmodel.records.result import OpResult
 
 
@@ -52,6 +52,9 @@ def _row(work: Work, first: Einsum, tree: Node, units: dict[str, Unit]) -> OpRes
     extents = _extents(einsums)
     if (peels := sum(isinstance(node, Peel) for node in nodes(tree))) > MOST_PEELS:
         raise SpecError(f"mapping of {first.name}: {peels} Peels in one tree, expected at most {MOST_PEELS}")
+    if odd := [einsum for einsum in einsums.values() if einsum.repeat != first.repeat]:
+        raise SpecError(f"mapping of {odd[0].name}: repeat is {odd[0].repeat}, and {first.repeat} in {first.name} fused with it")
+    _check_nodes(work, tree, einsums, extents)
     counts = Counts()
     for branch in branches(tree, extents):
         _count(work, branch, einsums, units, extents, counts)
@@ -81,7 +84,6 @@ def _count(work: Work, branch: Branch, einsums: dict[str, Einsum], units: dict[s
     placed = {name: place(einsums[name], path, units, extents) for name, path in at.items()}
     waits = edges(work.graph, einsums)
     keeps = tuple(path for path in found if isinstance(path[-1], Storage))
-    _check_levels(work, keeps)
     for item in placed.values():
         _sum(counts.busy, (item.unit.name, item.einsum.name), branch.weight * item.cycles)
         for action, times in item.unit.point_actions(item.einsum):
@@ -103,12 +105,17 @@ def _count_registers(work: Work, item: Placed, weight: Fraction, counts: Counts)
             _sum(counts.actions, (action, bits), weight * times * item.steps)
 
 
-def _check_levels(work: Work, keeps: tuple[tuple[Node, ...], ...]) -> None:
+def _check_nodes(work: Work, tree: Node, einsums: dict[str, Einsum], extents: dict[str, int]) -> None:
+    """Raises SpecError for a loop over a rank, or a storage node of a tensor or in a memory, that isn't there."""
     known = (REGISTERS, *(memory.name for memory in work.machine.memories))
-    for path in keeps:
-        node = path[-1]
+    tensors = {tensor for einsum in einsums.values() for tensor in (*einsum.inputs, einsum.output)}
+    for node in nodes(tree):
+        if isinstance(node, Loop) and node.rank not in extents:
+            raise SpecError(f"mapping: a loop over {shown(node.rank)}, expected a rank of its Einsums: {', '.join(sorted(extents))}")
+        if isinstance(node, Storage) and node.tensor not in tensors:
+            raise SpecError(f"mapping: {shown(node.tensor)} stays in {node.level}, expected a tensor of its Einsums")
         if isinstance(node, Storage) and node.level not in known:
-            raise SpecError(f"mapping: {node.tensor} stays in {node.level!r}, expected one of {', '.join(known)}")
+            raise SpecError(f"mapping: {node.tensor} stays in {shown(node.level)}, expected one of {', '.join(known)}")
 
 
 def _sum(into: dict, key: object, amount: Fraction) -> None:  # type: ignore[type-arg]

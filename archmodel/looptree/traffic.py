@@ -57,12 +57,18 @@ def _around(scene: Scene, keep: Path) -> Iterator[Move]:
     outer = _memory(scene, keep[:-1], node.tensor)
     inside = {name for name, item in scene.placed.items() if under(item.path, keep)}
     elements = passing(keep, scene.graph.tensor[node.tensor].ranks, scene.extents, False)
-    if _filled(scene, keep, inside, node.tensor):
-        yield Move(outer, node.tensor, elements, 0)
-        yield Move(node.level, node.tensor, 0, elements)
-    if _drained(scene, keep, inside, node.tensor):
-        yield Move(node.level, node.tensor, elements, 0)
-        yield Move(outer, node.tensor, 0, elements)
+    partial = sum(_partial(scene.graph, scene.placed[name].einsum, node.tensor, elements) for name in inside)
+    if fills := elements if _filled(scene, keep, inside, node.tensor) else partial:
+        yield Move(outer, node.tensor, fills, 0)
+        yield Move(node.level, node.tensor, 0, fills)
+    if drains := elements if _drained(scene, keep, inside, node.tensor) else partial:
+        yield Move(node.level, node.tensor, drains, 0)
+        yield Move(outer, node.tensor, 0, drains)
+
+
+def _partial(graph: Graph, einsum: Einsum, tensor: str, elements: int) -> int:
+    """Sums that leave a node before they are complete, and come back: those of an Einsum reduced by a loop around it."""
+    return _again(graph, einsum, elements) if einsum.output == tensor and einsum.reduce != "none" else 0
 
 
 def _filled(scene: Scene, keep: Path, inside: set[str], tensor: str) -> bool:
@@ -116,7 +122,7 @@ def _walked(path: Path, rank: str, extent: int) -> bool:
 
 
 def _again(graph: Graph, einsum: Einsum, written: int) -> int:
-    """Partial sums read back: all but the first of each."""
+    """Partial sums read back: all but the first of each element."""
     return written - graph.elements(einsum, einsum.output)
 
 

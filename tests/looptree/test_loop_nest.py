@@ -64,15 +64,16 @@ class Nest:
         return old != tile
 
     def _keep(self, node: Storage, box: Box, keeps: tuple[Storage, ...]) -> None:
-        """A tile that comes from outside; of a result, one that leaves; nothing of what is made and used up within."""
+        """A tile that comes from outside; of a result, one that leaves, and came if begun; nothing of what is used up within."""
         tile = self._tile(node.tensor, box)
         under = {end.einsum for end in leaves(node)}
         inside = [einsum for einsum in self.graph.einsums if einsum.name in under]
         made, read = (any(node.tensor in used for used in uses) for uses in (
             [(einsum.output,) for einsum in inside], [einsum.inputs for einsum in inside]))  # fmt: skip
         if self._new(node, node.tensor, tile) and made != read:
-            self.moved[memory(keeps, node.tensor)] += elements(tile)
-            self.moved[node.level] += elements(tile)
+            begun = sum(self._made[node.tensor, place] > 0 for place in product(*(range(*span) for span in tile)))
+            self.moved[memory(keeps, node.tensor)] += elements(tile) + begun
+            self.moved[node.level] += elements(tile) + begun
 
     def _compute(self, node: Compute, box: Box, spatial: frozenset[str], keeps: tuple[Storage, ...]) -> None:
         einsum = next(einsum for einsum in self.graph.einsums if einsum.name == node.einsum)
@@ -143,7 +144,7 @@ def fused(rng: random.Random) -> tuple[Graph, Node]:
     sizes = {"m": rng.choice([1, 2, 6, 8]), "n": rng.choice([1, 4, 6]), "k": rng.choice([1, 2, 3, 8])}
     left = {rank: sizes[rank] for rank in "mn"}
     prefix = around(rng, left, "ABYZ", rng.randint(0, 4))
-    product_ = one(rng, "gemm", left | {"k": sizes["k"]}, "AB")
+    product_ = one(rng, "gemm", left | {"k": sizes["k"]}, "ABZ")
     return graph_of(sizes), under(prefix, Sequence((product_, one(rng, "exp", dict(left), "Y"))))
 
 

@@ -57,12 +57,12 @@ def test_side_by_side_on_one_unit_takes_as_long_as_both() -> None:
 
 def drained(lag: int) -> Node:
     """The maximum over the rows of the array, then the exponential of the same tile, or of one that is ``lag`` older."""
-    return Loop("p", 8, Loop("m", 4, Loop("p", 1, Sequence((
-        Loop("m", 1, Sequence((on_array("qk"), on_array("max"))), "rows"), on_lanes("power", lag))), "cols")))  # fmt: skip
+    return Loop("p", 8, Loop("p", 1, Sequence((
+        Loop("m", 4, Loop("m", 1, Sequence((on_array("qk"), on_array("max"))), "rows")), on_lanes("power", lag))), "cols"))  # fmt: skip
 
 
 def test_a_sum_over_rows_that_is_wanted_at_once_leaves_in_as_many_cycles() -> None:
-    tiles, rows = 4 * 3, 4
+    tiles, rows = 4, 4
     waiting, ahead = row(drained(0)), row(drained(1))
     assert dict(waiting.causes)["drain"] == tiles * rows
     assert dict(ahead.causes)["drain"] == 0
@@ -160,6 +160,11 @@ def test_a_state_moves_once_a_tile() -> None:
 @pytest.mark.parametrize(
     ("tree", "text"),
     [
+        (Loop("p", 8, Loop("m", 1, Loop("p", 1, Sequence((on_array("qk"), on_lanes("max"), on_lanes("power"))), "cols"))),
+         "mapping of power: it reads X of max within the loop over m, and it is complete only after that loop: "
+         "expected it in another loop, later"),
+        (Loop("n", 4, PLAIN), "mapping: a loop over 'n', expected a rank of its Einsums: e, m, p"),
+        (held(PLAIN, "N"), "mapping: 'N' stays in registers, expected a tensor of its Einsums"),
         (Parallel((spread(on_array("qk")), Sequence((on_lanes("max"), on_lanes("power"))))),
          "mapping of max: it runs beside qk, whose S it reads: expected a lag above 0, found 0"),
         (Sequence((on_lanes("max"), on_lanes("power"), spread(on_array("qk")))),
@@ -201,6 +206,8 @@ def test_what_cannot_be_counted_so_is_refused() -> None:
         evaluate(GRAPH, mapping, on, "cycle")
     with pytest.raises(SpecError, match="machine toy-machine: convention published, and engine chip \\(units\\) has no port"):
         evaluate(GRAPH, mapping, machine(port=None))
+    with pytest.raises(SpecError, match="mapping of max: repeat is 2, and 1 in qk fused with it"):
+        evaluate(replace(GRAPH, einsums=(replace(HIGHEST, repeat=2), POWER, SCORES)), mapping, on)
     other = replace(GRAPH, einsums=(HIGHEST, replace(POWER, ranks=(("m", 13), ("p", 32))), SCORES))
     with pytest.raises(SpecError, match="mapping of power: rank m is 13, and 12 in an Einsum fused with it"):
         evaluate(other, mapping, on)
