@@ -37,12 +37,14 @@ def _bars(name: str, title: str, variants: tuple[str, ...], unit: str, ours: Val
         colour = f"series:{place}"
         data.append({"type": "bar", "name": NAMES[variant], "x": LABELS, "y": [ours(variant, *pair) for pair in PAIRS],
                      "offsetgroup": variant, "marker": {"color": colour}})  # fmt: skip
-    marks = [(label, said(variant, *pair)) for variant in variants for label, pair in zip(LABELS, PAIRS, strict=True)]
-    known = [(label, value) for label, value in marks if value is not None]
-    data.append({"type": "scatter", "mode": "markers", "name": "published", "x": [label for label, _ in known],
-                 "y": [value for _, value in known], "marker": {"color": "ink", "symbol": "line-ew-open", "size": 8}})  # fmt: skip
-    layout = {"barmode": "group", "yaxis": {"title": {"text": unit}}, "xaxis": {"tickangle": -60}}
-    return Chart(name, title, "Bars are ours, strokes the published points of any variant that we have.", tuple(data), layout)
+    for place, variant in enumerate(variants):
+        known = [(label, value) for label, pair in zip(LABELS, PAIRS, strict=True) if (value := said(variant, *pair)) is not None]
+        named = {"name": "published"} if place == 0 else {}  # one entry in the key for all of them
+        data.append({"type": "scatter", "mode": "markers", **named, "x": [label for label, _ in known],
+                     "y": [value for _, value in known], "offsetgroup": variant, "hovertemplate": "published %{y}<extra></extra>",
+                     "marker": {"color": "ink", "symbol": "line-ew-open", "size": 8}})  # fmt: skip
+    layout = {"barmode": "group", "scattermode": "group", "yaxis": {"title": {"text": unit}}, "xaxis": {"tickangle": -60}}
+    return Chart(name, title, "Bars are ours, strokes on them the published points that we have.", tuple(data), layout)
 
 
 def _field(name: str) -> Value:
