@@ -26,6 +26,7 @@ from archmodel.records.mapping import Certificate, Compute, Mapping
 from archmodel.rewriting import rewritten
 
 from .found import Found
+from .granules import search_units
 from .ways import Fused, keep, told, weigh
 
 Search = Callable[[Graph, Einsum], Found]
@@ -40,6 +41,8 @@ def search(graph: Graph, machine: Machine, costs: Costs | None = None) -> Mappin
     """
     refuse_overflow(graph, machine)
     costs = costs or default_costs()
+    if machine.convention == "published":
+        return search_units(graph, machine, costs)
     searchers: dict[str, Search] = {}
 
     def mapped(part: Graph, fused: Fused) -> Mapping:

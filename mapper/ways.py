@@ -45,7 +45,7 @@ def weigh(graph: Graph, block: Block, machine: Machine, costs: Costs, mapped: Ma
         ways.append(_one_pass(graph, block, engine))
     if any(way.fused for way in ways):
         ways = [way if way.choice.why else _priced(small, way, machine, costs, mapped) for way in ways]
-    return tuple(_decided([*ways, *_missing(block.name, machine)]))
+    return tuple(decided([*ways, *_missing(block.name, machine)]))
 
 
 def _one_pass(graph: Graph, block: Block, engine: Engine) -> Way:
@@ -96,7 +96,7 @@ def _priced(graph: Graph, way: Way, machine: Machine, costs: Costs, mapped: Map)
                    evaluated=proof.evaluated)  # fmt: skip
 
 
-def _decided(ways: list[Way]) -> list[Way]:
+def decided(ways: list[Way]) -> list[Way]:
     """The ways with the best one chosen, and what the others lack; the first one where none is priced."""
     able = [way for way in ways if way.order is not None]
     best = min(able, key=lambda way: way.order or (), default=ways[0])

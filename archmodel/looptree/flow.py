@@ -25,7 +25,8 @@ class Edge:
 def steps_over(graph: Graph, einsum: Einsum) -> frozenset[str]:
     """Ranks in each iteration of which an Einsum makes its result anew, as a running maximum is: of a state, else none.
 
-    The result lacks the rank; or it has it as a place for each step, and a reader that has one step takes the last.
+    The result lacks the rank; or it has it as a place for each step, and a reader that has one step, and no place for it in
+    its own result, takes the last.
     """
     if einsum.reduce != "none":
         return frozenset()
@@ -33,7 +34,8 @@ def steps_over(graph: Graph, einsum: Einsum) -> frozenset[str]:
     extents = dict(einsum.ranks)
     if lacking := frozenset(extents) - frozenset(kept):
         return lacking
-    last = {rank for reader in graph.einsums for rank, extent in reader.ranks if extent == 1 < extents.get(rank, 1)}
+    last = {rank for reader in graph.einsums for rank, extent in reader.ranks
+            if extent == 1 < extents.get(rank, 1) and rank not in graph.tensor[reader.output].ranks}  # fmt: skip
     wanted = any(einsum.output in reader.inputs and dict(reader.ranks).get(rank) == 1 for reader in graph.einsums for rank in last)
     return frozenset(last & set(kept)) if wanted or einsum.output in einsum.inputs else frozenset()
 

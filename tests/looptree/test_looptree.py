@@ -10,6 +10,7 @@ import pytest
 
 from archmodel import evaluate
 from archmodel.load import load_costs
+from archmodel.looptree.flow import steps_over
 from archmodel.looptree.path import branches
 from archmodel.records.base import SpecError
 from archmodel.records.graph import Einsum, Graph, Tensor
@@ -257,6 +258,15 @@ def test_a_state_may_have_a_place_for_each_step() -> None:
     assert dict(made.bytes) == {"buffer": 2 * (12 * 32 + 12 * 32 + 32), "dram": 2 * 32}
     with pytest.raises(SpecError, match="mapping of old: it wants N 4 iterations after new began it"):
         row(Sequence((running(4, 0), Loop("p", 8, Loop("p", 1, on_lanes("end", 4), "cols")))), graph=LAST)
+
+
+def test_one_place_in_a_result_of_its_own_takes_no_last_step() -> None:
+    """A model's head reads the last token alone: that makes no running state over tokens of what comes before it."""
+    head = Einsum("head", "toy", "W", ("Z",), (("p", 1),), "max")
+    beside = replace(LAST, tensors=(*LAST.tensors[:2], Tensor("W", "activation", ("p",), 16), LAST.tensors[2]),
+                     einsums=(*LAST.einsums[:1], head, *LAST.einsums[1:]))  # fmt: skip
+    (new,) = (einsum for einsum in LAST.einsums if einsum.name == "new")
+    assert steps_over(beside, new) == steps_over(LAST, new) == {"m"}
 
 
 def test_no_bound_is_above_a_tree_whose_units_work_side_by_side() -> None:
