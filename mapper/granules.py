@@ -206,14 +206,13 @@ def passes(graph: Graph, whole: OnePass, machine: Machine) -> Iterator[Node]:
     engine, array = _product(steps["BQK"], machine)
     level, rank = _buffer(engine), max(whole.queries, key=whole.size)
     size, count = machine.memory(level).size_bytes, whole.size(rank)
-    if whole.size(whole.inner) > array.rows:
-        raise SpecError(f"a tile of {whole.size(whole.inner):,} keys on the {array.rows:,} rows of {engine.name}.{array.name}")
     cols = min(array.cols, count)
     scored = {name: (engine, array) for name in ON_ARRAY if array.point_cycles(steps[name])}
     others = _units(tuple(step for name, step in steps.items() if name not in scored), engine, machine, array.name)
     plan = {name: scored.get(name) or others[step.name] for name, step in steps.items()}
     state = (whole.query, *(steps[name].output for name in ("RM", "RD", "RNV")))
-    through = ("BQK", "SLN") if len({plan[name][1].name for name in ON_ARRAY}) > 1 else ()
+    leaves = len({plan[name][1].name for name in ON_ARRAY}) > 1 or whole.size(whole.inner) > array.rows
+    through = ("BQK", "SLN") if leaves else ()  # what the array's own registers do not hold
     extents = {whole.inner: whole.size(whole.inner), whole.e: whole.size(whole.e), whole.f: whole.value_width}
     tiles = -(-count // cols)
     inside = (*state, *(steps[name].output for name in through), whole.key, whole.value)
@@ -238,7 +237,8 @@ def _leaves(whole: OnePass, plan: dict[str, Part], lag: int, *names: str) -> Nod
     for name in names:
         engine, unit = plan[name]
         end = Compute(whole.steps[name].name, engine.name, unit.name, lag)
-        found.append(Loop(whole.inner, 1, end, "rows") if name in ON_ARRAY and unit.rows > 1 else end)
+        spread: Node = Loop(whole.inner, 1, end, "rows") if name in ON_ARRAY and unit.rows > 1 else end
+        found.append(Loop(whole.inner, unit.rows, spread) if spread is not end and whole.size(whole.inner) > unit.rows else spread)
     return found[0] if len(found) == 1 else Sequence(tuple(found))
 
 

@@ -132,6 +132,14 @@ def test_an_attention_engine_counted_as_published(tmp_path: Path) -> None:
     assert evaluate(graph, mapping, machine).cycles == next(choice.cycles for choice in _ways(mapping).values() if choice.chosen)
 
 
+def test_tiles_of_more_keys_than_rows_take_several_steps(tmp_path: Path) -> None:
+    """A cascade of one's own has 256 keys a tile, the engine 16 rows: its array takes each step 16 times."""
+    graph, machine = _cascade("one-pass", p=256), _machine(tmp_path, text=ENGINE_OF_ATTENTION)
+    (row,) = evaluate(graph, search(graph, machine), machine).ops
+    busy = {name: cycles for _, name, cycles in row.busy}
+    assert busy["BQK"] == 4 * 16 * 16 * 64 and row.cycles >= sum(cycles for unit, _, cycles in row.busy if unit == "array")
+
+
 def test_a_model_with_all_its_layers(tmp_path: Path) -> None:
     graph, machine = load_model("llama-3.1-8b").prefill(512), _machine(tmp_path, LAYERS)
     mapping = search(graph, machine)
