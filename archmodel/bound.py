@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
+from math import inf, prod
 
 from .engines import engine_module
 from .fusion import fused_somewhere, fusing
@@ -73,7 +73,8 @@ def _products(graph: Graph, machine: Machine, elsewhere: set[str]) -> float:
         whole = elsewhere if engine in fusing(machine) else set()
         taken = [einsum for einsum in products if einsum.name in whole or module.supports(graph, einsum, engine) is None]
         hz = machine.clock_hz(engine.clock)
-        rate += max((einsum.work * hz / module.ideal_cycles(einsum, engine) for einsum in taken), default=0.0)
+        ideals = ((einsum.work, module.ideal_cycles(einsum, engine)) for einsum in taken)
+        rate += max((work * hz / ideal if ideal else inf for work, ideal in ideals), default=0.0)
     return sum(einsum.work * einsum.repeat for einsum in products) / rate if rate else 0.0
 
 
