@@ -69,7 +69,8 @@ def told(graph: Graph, whole: OnePass, machine: Machine) -> tuple[Way, ...]:
         why = refusal_of(graph, whole, engine)
         found.append(Way(Choice(whole.name, "one-pass", engine.name, why is None and not taken, why=why or "")))
         taken = taken or why is None
-    return (Way(Choice(whole.name, "unfused", chosen=not taken)), *found)
+    aside = "not weighed: it is in one pass already, and an engine takes that whole" if taken else ""
+    return (Way(Choice(whole.name, "unfused", chosen=not taken, why=aside)), *found)
 
 
 def _missing(block: str, machine: Machine) -> list[Way]:

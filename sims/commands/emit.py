@@ -16,6 +16,7 @@ from .parser import Parser, integer
 from .work import add_machine, machine_of
 
 if TYPE_CHECKING:
+    from archmodel.records.machine import Machine
     from archmodel.records.program import Program
 
     from ..emit.bundle import Bundle
@@ -38,7 +39,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="the folder to write, new or emitted before")
     parser.add_argument("--program", type=Path, metavar="FILE",
                         help="what the testbench runs, written by `map --program`; else a small product or attention")  # fmt: skip
-    parser.add_argument("--engine", default="", metavar="NAME", help="which engine (default: the first one that has RTL)")
+    parser.add_argument("--engine", default="", metavar="NAME",
+                        help="which engine (default: one that the Program is for, else the first that has RTL)")  # fmt: skip
     parser.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of the testbench's data (default 0)")
     add_machine(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -52,11 +54,12 @@ def execute(given: argparse.Namespace) -> int:
     from .waiting import interruptible
 
     check_folder(given.output)
-    array = array_of(machine_of(given.machine, given.sets), name=given.engine)
+    machine, program = machine_of(given.machine, given.sets), None if given.program is None else read_program(given.program)
+    array = array_of(machine, name=given.engine or engine_for(program, machine))
     if array.hardware.rows * array.hardware.cols > MOST_PES:
         raise SpecError(f"emit {array.machine.name}: an array of {array.hardware.rows}x{array.hardware.cols}, expected at most {MOST_PES} "
                         f"elements; take a smaller one with --set engines.{array.engine.name}.rows=N and cols=N")  # fmt: skip
-    program, what = _program(given.program, array)
+    program, what = _default(array) if program is None else (program, f"the Program of {shown(given.program.name)}")
     behind = array.machine.memory(array.engine.port or "")
     try:
         run = stimulus(program, array.hardware, array.port, behind, given.seed)
@@ -68,10 +71,14 @@ def execute(given: argparse.Namespace) -> int:
     return 0
 
 
-def _program(file: Path | None, array: Array) -> tuple[Program, str]:
-    """The Program that the testbench runs, and what it is."""
-    if file is not None:
-        return read_program(file), f"the Program of {shown(file.name)}"
+def engine_for(program: Program | None, machine: Machine) -> str:
+    """The first engine of the type that a Program is for; empty where there is none, or no Program."""
+    engine = machine.engine_of_type(program.engine) if program else None
+    return engine.name if engine else ""
+
+
+def _default(array: Array) -> tuple[Program, str]:
+    """A small Program for the testbench, and what it is."""
     from ..emit.engines import emission_of
 
     made: tuple[Program, str] = emission_of(array.engine.type).default_program(array.machine, array.engine, array.hardware)

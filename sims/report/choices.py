@@ -16,7 +16,7 @@ def choices_text(choices: Sequence[Choice]) -> str:
     rows = [[item.block, item.way, item.engine, *_figures(item), _verdict(item)] for item in choices if item.block in rivals]
     columns = ("block", "way", "on", ">cycles", ">traffic", ">energy", "verdict")
     text = grid("ways to compute attention", columns, rows) if rows else "ways to compute attention\n"
-    only = [(item.block, f"{item.way}, the only way") for item in choices if item.block not in rivals and item.chosen]
+    only = [(item.block, f"{item.way}, weighed against no other") for item in choices if item.block not in rivals and item.chosen]
     reasons: dict[str, list[str]] = {}
     for item in choices:
         if item.cycles is None and not item.chosen:

@@ -12,9 +12,11 @@ import pytest
 
 from archmodel.load import load_machine
 from archmodel.records.engines.attention import LAYOUTS, OPCODES, STREAMS
+from archmodel.records.program import Program
 from rtl import attention
 from rtl.emit import emit
 from sims.cli import main
+from sims.commands.emit import engine_for
 from sims.emit import fields as shared
 from sims.emit.engines import emission_of
 from tests.cli.helpers import said
@@ -89,3 +91,9 @@ def test_an_engine_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.C
     assert answer.code == 2
     assert "machine edge-attention: no systolic or attention engine, and only that has hardware" in answer.err
     assert not (tmp_path / "e").exists()
+
+
+def test_a_program_goes_to_the_engine_that_it_is_for() -> None:
+    machine = load_machine("edge-attention")
+    assert [engine_for(Program(kind, 1, 0, (b"",)), machine) for kind in ("attention", "systolic", "vectors")] == ["attention", "array", ""]
+    assert engine_for(None, machine) == ""

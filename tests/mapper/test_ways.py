@@ -11,7 +11,8 @@ import pytest
 import archmodel.engines
 import archmodel.records.engines
 import mapper
-from archmodel import evaluate, load_machine, load_model, search
+from archmodel import evaluate, load_cascade, load_machine, load_model, search
+from archmodel.cascade.graph import graph_of
 from archmodel.records.base import SpecError, from_plain, to_plain
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Machine
@@ -168,3 +169,12 @@ def test_a_mapping_of_another_block_is_refused(folder: Path) -> None:
     mapping = search(graph, machine)
     with pytest.raises(SpecError, match=r"^mapping of gpt2 prefill: attn\.(av|qk\.\w+|softmax\.\w+) is in only one of the mapping and "):
         evaluate(graph, Mapping(mapping.graph, mapping.machine, mapping.trees, mapping.layouts, mapping.relayouts), machine)
+
+
+def test_a_cascade_in_one_pass_is_taken_whole_and_says_that_nothing_was_weighed() -> None:
+    machine = load_machine("edge-attention")
+    graph = graph_of(load_cascade("one-pass", {"m1": 8, "m0": 16, "p": 16}))
+    proof = search(graph, machine).certificate
+    assert proof is not None
+    assert [(item.way, item.chosen, item.why) for item in proof.choices] == [
+        ("unfused", False, "not weighed: it is in one pass already, and an engine takes that whole"), ("one-pass", True, "")]  # fmt: skip
