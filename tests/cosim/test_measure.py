@@ -55,6 +55,12 @@ def test_the_cycle_model_says_what_was_measured(size: int) -> None:
     assert [cells(point, measure.modelled(point)) for point in points(size)] == [row for row in measure.table() if row["size"] == str(size)]
 
 
+def test_the_cycle_model_says_what_was_measured_at_32x32() -> None:
+    """With split lanes; fused ones were not measured there.  Ten seconds."""
+    mine = [point for point in points(32) if point.built.rescale == "split"]
+    assert [cells(point, measure.modelled(point)) for point in mine] == rows_of(Built(32))
+
+
 class Pretender:
     """An engine that answers as the model does, but for one fault."""
 

@@ -49,6 +49,13 @@ def in_flight() -> Iterator[str]:
         yield line(tiles, *both({"tiles": tiles, "size": size} for size in (4, 8, 16)), *model)
 
 
+def large() -> Iterator[str]:
+    tiles = (found(size=32, tiles=tiles) for tiles in (1, 2, 3, 4))
+    words = (found(size=32, buffer_words=words) for words in (2, 3, 4))
+    heads = (found(size=32, e=e, f=f) for e, f in measure.SIZES if (e, f) != (64, 64))
+    yield line("32x32", *tiles, *words, *heads)
+
+
 def shape(size: int, tiles: int, split: bool, e: int = 64, latency: int = 1) -> Shape:
     return Shape(size, size, 6, latency, tiles, split, 0, e, e)
 
@@ -123,6 +130,9 @@ def per_head(length: int, e: int, tiles: int, banks: int) -> float:
     return price(Attention(e, e, length, length, heads=768), hardware, Port(1, 1)).cycles / 768
 
 
-@pytest.mark.parametrize("rows", [head_sizes, in_flight, latencies, degrees, buffer_words, one_tile, whole_programs, least, published])
+TABLES = (head_sizes, in_flight, large, latencies, degrees, buffer_words, one_tile, whole_programs, least, published)
+
+
+@pytest.mark.parametrize("rows", TABLES)
 def test_a_table_of_the_page(rows: Any) -> None:
     assert "\n".join(rows()) in PAGE
