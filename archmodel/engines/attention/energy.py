@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from archmodel.cost import Costs
 from archmodel.cost.wires import across, side_mm
 from archmodel.engines import die_um2
+from archmodel.engines.silicon import Parts, area_of, static_of, with_control
 from archmodel.records.commands import UNITS
 from archmodel.records.engines.attention import ENTRY_BYTES, STATE_BITS, STATE_OTHERS, Hardware
 from archmodel.records.figure import Figure, product, scaled, total
@@ -145,28 +146,20 @@ def _one_lane(hardware: Hardware, costs: Costs, node: int) -> Figure:
     return total((costs.area_um2(f"{kind}_mul", STATE_BITS, node), adders, costs.area_um2("register", kept, node)))
 
 
-def area(machine: Machine, hardware: Hardware, costs: Costs) -> tuple[tuple[str, Figure], ...]:
-    """(part, square micrometres) of one copy.  Sequencers, movers and the schedule's control are in it where the table has ``control``."""
+def _logic(machine: Machine, hardware: Hardware, costs: Costs) -> Parts:
     node = machine.node_nm
-    control = (("control", costs.area_um2("control", 1, node)),) if costs.has("control", "um2") else ()
-    logic = (("PEs", scaled(_cell(hardware, costs, node), hardware.rows * hardware.cols)),
-             ("lanes", scaled(_one_lane(hardware, costs, node), hardware.cols)), *control)  # fmt: skip
-    return (
-        *logic,
-        ("placing and wiring", costs.placed(total(figure for _, figure in logic))),
-        ("buffers", costs.area_um2("sram", _buffer_bits(hardware), node)),
-        ("program memories", costs.area_um2("sram", _program_bits(hardware), node)),
-    )
+    cells = scaled(_cell(hardware, costs, node), hardware.rows * hardware.cols)
+    return with_control((("PEs", cells), ("lanes", scaled(_one_lane(hardware, costs, node), hardware.cols))), costs, node)
 
 
-def static(machine: Machine, hardware: Hardware, costs: Costs) -> tuple[tuple[str, Figure], ...]:
+def area(machine: Machine, hardware: Hardware, costs: Costs) -> Parts:
+    """(part, square micrometres) of one copy.  The schedule's control has no row of its own."""
+    return area_of(_logic(machine, hardware, costs), _buffer_bits(hardware), _program_bits(hardware), costs, machine.node_nm)
+
+
+def static(machine: Machine, hardware: Hardware, costs: Costs) -> Parts:
     """(cause, watts) of one copy that is on."""
-    node = machine.node_nm
-    logic = total(figure for part, figure in area(machine, hardware, costs) if part in ("PEs", "lanes", "control"))
-    return (
-        ("leakage of logic", product(costs.static_w("leakage", 1.0, node), logic)),
-        ("leakage of buffers", costs.static_w("sram", _buffer_bits(hardware) + _program_bits(hardware), node)),
-    )
+    return static_of(_logic(machine, hardware, costs), _buffer_bits(hardware) + _program_bits(hardware), costs, machine.node_nm)
 
 
 def _buffer_bits(hardware: Hardware) -> int:

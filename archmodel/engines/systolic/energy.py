@@ -10,6 +10,7 @@ import numpy as np
 from archmodel.cost import Costs
 from archmodel.cost.wires import across, side_mm
 from archmodel.engines import die_um2
+from archmodel.engines.silicon import Parts, area_of, static_of, with_control
 from archmodel.records.commands import UNITS
 from archmodel.records.engines.systolic import OUTPUT_PARAMETER_BYTES, SUM_BITS, Hardware
 from archmodel.records.figure import Figure, product, scaled, total
@@ -116,30 +117,21 @@ def energy_pj(cost: Cost, hardware: Hardware, prices: Tariff) -> np.ndarray:
     return sum(figure.value * count for _, figure, count in counts(cost, hardware, prices))  # type: ignore[return-value]
 
 
-def area(machine: Machine, hardware: Hardware, costs: Costs) -> tuple[tuple[str, Figure], ...]:
-    """(part, square micrometres) of one copy.  Sequencers, movers and the port's queue are in it where the table has ``control``."""
+def _logic(machine: Machine, hardware: Hardware, costs: Costs) -> Parts:
     node = machine.node_nm
     elements = scaled(_element(hardware, costs, node), hardware.rows * hardware.cols)
     multiplier = _floating(costs.area_um2, node, SUM_BITS, SUM_BITS) if hardware.is_float else costs.area_um2("requantizer", 32, node)
-    multipliers = scaled(multiplier, hardware.cols)
-    control = (("control", costs.area_um2("control", 1, node)),) if costs.has("control", "um2") else ()
-    logic = (("PEs", elements), ("requantizers", multipliers), *control)
-    return (
-        *logic,
-        ("placing and wiring", costs.placed(total(figure for _, figure in logic))),
-        ("buffers", costs.area_um2("sram", _buffer_bits(hardware), node)),
-        ("program memories", costs.area_um2("sram", _program_bits(hardware), node)),
-    )
+    return with_control((("PEs", elements), ("requantizers", scaled(multiplier, hardware.cols))), costs, node)
 
 
-def static(machine: Machine, hardware: Hardware, costs: Costs) -> tuple[tuple[str, Figure], ...]:
+def area(machine: Machine, hardware: Hardware, costs: Costs) -> Parts:
+    """(part, square micrometres) of one copy.  Sequencers, movers and the port's queue are in it where the table has ``control``."""
+    return area_of(_logic(machine, hardware, costs), _buffer_bits(hardware), _program_bits(hardware), costs, machine.node_nm)
+
+
+def static(machine: Machine, hardware: Hardware, costs: Costs) -> Parts:
     """(cause, watts) of one copy that is on."""
-    node = machine.node_nm
-    logic = total(figure for part, figure in area(machine, hardware, costs) if part in ("PEs", "requantizers", "control"))
-    return (
-        ("leakage of logic", product(costs.static_w("leakage", 1.0, node), logic)),
-        ("leakage of buffers", costs.static_w("sram", _buffer_bits(hardware) + _program_bits(hardware), node)),
-    )
+    return static_of(_logic(machine, hardware, costs), _buffer_bits(hardware) + _program_bits(hardware), costs, machine.node_nm)
 
 
 def _buffer_bits(hardware: Hardware) -> int:
