@@ -14,6 +14,7 @@ from archmodel.memory.port import port_of
 from archmodel.onepass import OnePass
 from archmodel.records.base import SpecError
 from archmodel.records.engines.attention import Hardware
+from archmodel.records.goal import Goal
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.mapping import Relayout
@@ -34,7 +35,7 @@ class Choice:
 class Searcher:
     """Searches each distinct attention once; ``at`` is the first byte that no operand lies in yet."""
 
-    def __init__(self, machine: Machine, engine: Engine, costs: Costs) -> None:
+    def __init__(self, machine: Machine, engine: Engine, costs: Costs, goal: Goal) -> None:
         self.machine, self.engine, self.costs = machine, engine, costs
         self.hardware, self.port = hardware_of(machine, engine), port_of(machine, engine)
         self.known: dict[tuple[object, ...], Choice] = {}

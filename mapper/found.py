@@ -9,7 +9,11 @@ from archmodel.records.mapping import Layout, Node, Relayout
 
 @dataclass(frozen=True)
 class Found:
-    """A tree with what belongs to it; ``cycles`` of all instances, the best of ``space`` mappings, ``evaluated`` priced."""
+    """A tree with what belongs to it: the best of ``space`` mappings, ``evaluated`` of them priced, ``nodes`` partial ones examined.
+
+    ``cycles`` and ``energy_pj`` are of all instances; no other mapping has less than ``lower_bound`` of the objective, which is
+    None where it is the value itself.
+    """
 
     tree: Node
     layouts: tuple[Layout, ...] = ()
@@ -17,3 +21,6 @@ class Found:
     cycles: int = 0
     space: int = 0
     evaluated: int = 0
+    energy_pj: float = 0.0
+    lower_bound: float | None = None
+    nodes: int = 0

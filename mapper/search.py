@@ -1,6 +1,6 @@
 """Search: a tree for every Einsum of a graph.
 
-Each engine type may have a searcher, a class ``Searcher(machine, engine, costs)`` in ``mapper/<type>.py`` that is called with a
+Each engine type may have a searcher, a class ``Searcher(machine, engine, costs, goal)`` in ``mapper/<type>.py`` that is called with a
 graph and an Einsum (of a tree of several, the first); an engine without one has no choice to make, and gets a leaf.  One that
 says where operands lie has ``at``, the first byte that none lies in yet.
 """
@@ -20,6 +20,7 @@ from archmodel.fusion import fusing, refusal_of
 from archmodel.legality import refuse_overflow
 from archmodel.onepass import one_passes
 from archmodel.records.base import SpecError
+from archmodel.records.goal import FASTEST, Goal
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.mapping import Certificate, Compute, Mapping
@@ -32,8 +33,9 @@ from .ways import Fused, keep, told, weigh
 Search = Callable[[Graph, Einsum], Found]
 
 
-def search(graph: Graph, machine: Machine, costs: Costs | None = None) -> Mapping:
-    """The mapping of every Einsum on the first engine that executes it, each with the fewest cycles, then the least energy.
+def search(graph: Graph, machine: Machine, costs: Costs | None = None, goal: Goal = FASTEST) -> Mapping:
+    """The mapping of every Einsum on the first engine that executes it, the best one by ``goal``: if none is given, the one with the fewest
+    cycles, then the least energy.
 
     An attention block is computed in the way that takes least time, then least energy: Einsum by Einsum, or fused where an engine
     can.  The certificate says among how many mappings, and what became of every way.  Raises SpecError when weights and KV cache
@@ -47,7 +49,7 @@ def search(graph: Graph, machine: Machine, costs: Costs | None = None) -> Mappin
 
     def mapped(part: Graph, fused: Fused) -> Mapping:
         rewrites = tuple(rewrite for _, rewrite in fused.values())
-        return replace(_mapped(rewritten(part, rewrites), fused, machine, costs, searchers), rewrites=rewrites)
+        return replace(_mapped(rewritten(part, rewrites), fused, machine, costs, goal, searchers), rewrites=rewrites)
 
     ways = [way for block in blocks(graph) for way in weigh(graph, block, machine, costs, mapped)]
     ways += [way for odd in odd_ones(graph) for way in keep(odd, machine)]
@@ -60,7 +62,7 @@ def search(graph: Graph, machine: Machine, costs: Costs | None = None) -> Mappin
     return replace(found, certificate=proof)
 
 
-def _mapped(graph: Graph, fused: Fused, machine: Machine, costs: Costs, searchers: dict[str, Search]) -> Mapping:
+def _mapped(graph: Graph, fused: Fused, machine: Machine, costs: Costs, goal: Goal, searchers: dict[str, Search]) -> Mapping:
     """The best mapping of a graph as it is, each one-pass attention on the engine that ``fused`` names, or else on the first that can.
 
     ``searchers`` keeps those of each engine by its name, with what they have found.
@@ -74,7 +76,7 @@ def _mapped(graph: Graph, fused: Fused, machine: Machine, costs: Costs, searcher
                 raise SpecError(_no_engine(graph, einsum, machine))
             continue
         if engine.name not in searchers:
-            searchers[engine.name] = _searcher(machine, engine, costs)
+            searchers[engine.name] = _searcher(machine, engine, costs, goal)
         searcher: Any = searchers[engine.name]
         if hasattr(searcher, "at"):
             searcher.at = at
@@ -99,11 +101,11 @@ def _placed(graph: Graph, fused: Fused, machine: Machine) -> dict[str, Engine | 
     return found
 
 
-def _searcher(machine: Machine, engine: Engine, costs: Costs) -> Search:
+def _searcher(machine: Machine, engine: Engine, costs: Costs, goal: Goal) -> Search:
     name = f"{__package__}.{engine.type}"
     if find_spec(name) is None:
         return lambda _graph, einsum: Found(Compute(einsum.name, engine.name))
-    searcher: Search = import_module(name).Searcher(machine, engine, costs)
+    searcher: Search = import_module(name).Searcher(machine, engine, costs, goal)
     return searcher
 
 

@@ -16,6 +16,7 @@ from archmodel.engines.systolic.tree import layouts, slice_size, to_tree, turned
 from archmodel.memory.port import Port, port_of
 from archmodel.records.base import SpecError
 from archmodel.records.engines.systolic import SUM_BITS, Hardware
+from archmodel.records.goal import Goal
 from archmodel.records.graph import Einsum, Gemm, Graph
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.mapping import Relayout
@@ -63,7 +64,7 @@ def target(machine: Machine, engine: Engine, costs: Costs | None = None) -> Targ
 class Searcher:
     """Searches each distinct operator once; ``at`` is the first byte that no operand lies in yet."""
 
-    def __init__(self, machine: Machine, engine: Engine, costs: Costs) -> None:
+    def __init__(self, machine: Machine, engine: Engine, costs: Costs, goal: Goal) -> None:
         self.where = target(machine, engine, costs)
         self.known: dict[tuple[object, ...], Choice] = {}
         self.at = 0

@@ -173,24 +173,34 @@ class Choice:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What is proved of a mapping: no other of ``space`` mappings has fewer than ``lower_bound`` of ``objective``.
+    """What is proved of a mapping: no other of ``space`` mappings has less than ``lower_bound`` of ``objective``.
 
     ``evaluated`` of them were priced exactly; the others' lower bounds exceed the best.  A sum over Einsums.  Ways to share
     a product among copies that one bound rules out as a whole are not counted.  ``choices`` say between which ways to compute
     attention it chose, and why.
+
+    value, lower_bound  cycles, pJ, or their product, as ``objective`` says
+    nodes               partial mappings that were examined: a budget of as many finds the same
+    scope               which mappings the space has, in a sentence
     """
 
     objective: str
-    value: int
-    lower_bound: int
+    value: int | float
+    lower_bound: int | float
     space: int
     evaluated: int
     choices: tuple[Choice, ...] = ()
+    nodes: int = 0
+    scope: str = ""
 
     @property
     def gap(self) -> float:
         """Relative distance of the value from its lower bound; 0 is proved optimal."""
         return 0.0 if self.value == self.lower_bound else self.value / self.lower_bound - 1.0
+
+    @property
+    def optimal(self) -> bool:
+        return self.value == self.lower_bound
 
 
 @dataclass(frozen=True)

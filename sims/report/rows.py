@@ -116,7 +116,8 @@ def certificate(proof: Certificate | None) -> dict[str, Any] | None:
     if proof is None:
         return None
     return {"objective": proof.objective, "value": proof.value, "lower_bound": proof.lower_bound, "gap": proof.gap,
-            "space": proof.space, "evaluated": proof.evaluated, "choices": to_plain(proof.choices)}  # fmt: skip
+            "space": proof.space, "evaluated": proof.evaluated, "nodes": proof.nodes, "scope": proof.scope, "optimal": proof.optimal,
+            "choices": to_plain(proof.choices)}  # fmt: skip
 
 
 def op_row(op: OpResult) -> dict[str, Any]:

@@ -64,7 +64,7 @@ from archmodel.records.mapping import Compute, Parallel
 from mapper.found import Found
 
 class Searcher:
-    def __init__(self, machine, engine, costs):
+    def __init__(self, machine, engine, costs, goal):
         self.engine = engine
 
     def __call__(self, graph, einsum):

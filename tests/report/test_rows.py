@@ -94,7 +94,7 @@ def test_the_certificate_says_how_far_from_optimal() -> None:
     proof = Certificate("cycles", 110, 100, 1000, 10)
     plain = to_json(result(op("a")), Mapping("g", "x", (), certificate=proof))["certificate"]
     assert plain == {"objective": "cycles", "value": 110, "lower_bound": 100, "gap": pytest.approx(0.1), "space": 1000, "evaluated": 10,
-                     "choices": []}  # fmt: skip
+                     "choices": [], "nodes": 0, "scope": "", "optimal": False}  # fmt: skip
     assert to_json(result(op("a")))["certificate"] is None
 
 

@@ -1,0 +1,56 @@
+"""Goal: what a search minimises, within which limits, over which tiles, and for how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from .base import OneOf, SpecError, check_fields
+
+OBJECTIVES = ("latency", "energy", "edp")
+TIES = {"latency": "energy", "energy": "latency", "edp": "energy"}
+"""What decides between mappings that an objective holds equal."""
+TILES = ("ragged", "perfect")
+MEASURES = ("energy", "latency", "edp", "power", "area")
+"""What a limit may be on, beside the name of a memory level: pJ, cycles, pJ x cycles, watts, square micrometres."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """``what`` of a mapping must be at most ``most``: one of MEASURES, or the words (of a plain machine) or bytes used of a level."""
+
+    what: str
+    most: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.most < float("inf"):
+            raise SpecError(f"limit {self.what}: {self.most}, expected a number above 0")
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a mapping is searched for.
+
+    objective  latency (cycles, then energy), energy (then cycles) or edp (energy times cycles, then energy)
+    tiles      ragged: any tile size, the last tile of a loop is what is left; perfect: only sizes that divide what they cut
+    nodes      partial mappings that may be examined before the search stops with what it has; None is as many as a proof takes
+    seconds    of CPU time after which it stops; the certificate says with how many nodes that is replayed
+    """
+
+    objective: Annotated[str, OneOf(OBJECTIVES)] = OBJECTIVES[0]
+    limits: tuple[Limit, ...] = ()
+    tiles: Annotated[str, OneOf(TILES)] = TILES[0]
+    nodes: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self, "goal")
+        for name, budget in (("nodes", self.nodes), ("seconds", self.seconds)):
+            if budget is not None and not 0 < budget < float("inf"):
+                raise SpecError(f"goal: {name} is {budget}, expected a number above 0")
+        if twice := {limit.what for limit in self.limits if sum(other.what == limit.what for other in self.limits) > 1}:
+            raise SpecError(f"goal: two limits on {min(twice)}, expected one")
+
+
+FASTEST = Goal()
+"""The fewest cycles, then the least energy, over all tiles, proved."""
