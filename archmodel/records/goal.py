@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from .base import OneOf, SpecError, check_fields
+from .constraints import Constraints
 
 OBJECTIVES = ("latency", "energy", "edp")
 TIES = {"latency": "energy", "energy": "latency", "edp": "energy"}
@@ -35,6 +36,7 @@ class Goal:
     tiles      ragged: any tile size, the last tile of a loop is what is left; perfect: only sizes that divide what they cut
     nodes      partial mappings that may be examined before the search stops with what it has; None is as many as a proof takes
     seconds    of CPU time after which it stops; the certificate says with how many nodes that is replayed
+    constraints  what mappings may be; None leaves all
     """
 
     objective: Annotated[str, OneOf(OBJECTIVES)] = OBJECTIVES[0]
@@ -42,6 +44,7 @@ class Goal:
     tiles: Annotated[str, OneOf(TILES)] = TILES[0]
     nodes: int | None = None
     seconds: float | None = None
+    constraints: Constraints | None = None
 
     def __post_init__(self) -> None:
         check_fields(self, "goal")
