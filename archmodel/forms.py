@@ -16,6 +16,8 @@ from archmodel.located import Node
 from archmodel.records.base import OneOf, SpecError, Within, bounds_of, one_of
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+RECORD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_+-]*")
+"""Of a record within an engine's parameters, such as an operation: mul+add."""
 _WHOLE = re.compile(r"[+-]?(0|[1-9][0-9_]{0,18})")
 _FAR = re.compile(r"[eE][+-]?\d{3}")
 Json = dict[str, Any]
@@ -139,11 +141,15 @@ class Boolean:
 
 @dataclass(frozen=True)
 class Ratio:
-    """An exact number: 3/2, 1.5."""
+    """An exact number, within bounds: 3/2, 1.5."""
 
+    within: Within | None = None
     expected: str = "a number such as 3/2"
     kind: str = "number"
-    bounds: str = ""
+
+    @property
+    def bounds(self) -> str:
+        return f"{self.within.minimum:,} to {self.within.maximum:,}" if self.within else ""
 
     def __call__(self, node: Node) -> Fraction:
         if not isinstance(node.value, str):
@@ -151,9 +157,12 @@ class Ratio:
         if len(node.value) > 40 or _FAR.search(node.value):  # 1e999999999 has a billion digits
             raise SpecError(f"found {node.shown()}, expected {self.expected}")
         try:
-            return Fraction(node.value)
+            value = Fraction(node.value)
         except (ValueError, ZeroDivisionError):
             raise SpecError(f"found {node.shown()}, expected {self.expected}") from None
+        if self.within and (wanted := self.within.refusal(value)):
+            raise SpecError(f"found {node.shown()}, expected {wanted}")
+        return value
 
     def schema(self) -> Json:
         return {"type": ["number", "string"], "pattern": r"^\s*[+-]?[0-9._]+([eE][+-]?[0-9]+)?(/[0-9_]+)?\s*$"}
@@ -235,4 +244,6 @@ def form_of(hint: Any) -> Form:
 def _bounded(plain: Any, bounds: Within | OneOf | None) -> Form:
     if plain is int:
         return Whole(bounds)
+    if plain is Fraction and isinstance(bounds, Within):
+        return Ratio(bounds)
     return Choice(bounds.values) if plain is str and isinstance(bounds, OneOf) else form_of(plain)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from archmodel.forms import NAME, Json
-from archmodel.keys import CLOCK, LINK, SECTIONS, TOP, Key, engine_keys, memory_keys
+from archmodel.forms import NAME, RECORD_NAME, Json
+from archmodel.keys import CLOCK, LINK, SECTIONS, TOP, Key, Nested, engine_keys, memory_keys
 from archmodel.load import list_machines
 from archmodel.records.machine import engine_types
 
@@ -95,9 +95,20 @@ def _any_of(schemas: list[Json]) -> Json:
 
 
 def _property(key: Key, over: bool) -> Json:
+    if isinstance(key.form, Nested):
+        return _records(key.form, key.meaning, over)
     schema = key.form.schema()
     default = {} if key.default is None else {"default": key.default}
     return {"description": key.meaning, **(_nullable(schema) if over else schema), **default}
+
+
+def _records(form: Nested, meaning: str, over: bool) -> Json:
+    """Records by name; a bare value is the one field that a record needs."""
+    whole = _component(form.keys, over)
+    item = {"anyOf": [_property(form.keys[form.short], over), whole]} if form.short else whole
+    named = {f"^{RECORD_NAME.pattern}$": _nullable(item) if over else item}
+    records: Json = {"type": "object", "patternProperties": named, "additionalProperties": False}
+    return {"description": meaning, **(_nullable(records) if over else records)}
 
 
 def _nullable(schema: Json) -> Json:

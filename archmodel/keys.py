@@ -17,6 +17,7 @@ from typing import Any
 
 from archmodel import units
 from archmodel.forms import Amount, Choice, Form, Name, Several, Text, Whole, form_of
+from archmodel.located import Node
 from archmodel.records.base import Within
 from archmodel.records.machine import CONVENTIONS, MAX_COUNT, engine_records
 
@@ -26,13 +27,45 @@ BUFFER_TECHNOLOGY = "sram"
 
 
 @dataclasses.dataclass(frozen=True)
+class Nested:
+    """Records by name, in an order that counts: a mapping from each one's first field to its others.
+
+    ``short`` is the field that a bare value stands for, where a record needs no other one.
+    """
+
+    record: Any
+    name: str
+    keys: dict[str, Key]
+    short: str | None
+    expected: str = "a mapping of names"
+    kind: str = "mapping of names"
+    bounds: str = ""
+
+    def fields(self, node: Node) -> Node:
+        """The node of one record's fields, a bare value written out."""
+        return node if isinstance(node.value, dict) or self.short is None else Node({self.short: node}, node.place, node.key_place)
+
+    def plain(self, records: tuple[Any, ...]) -> dict[str, Any]:
+        """Records as YAML and JSON have them, what is at its default left out."""
+        return {getattr(record, self.name): self._plain(record) for record in records}
+
+    def _plain(self, record: Any) -> Any:
+        told = {name: value for name, key in self.keys.items() if (value := key.plain(getattr(record, name))) not in (None, key.default)}
+        return told[self.short] if self.short and set(told) == {self.short} else told
+
+
+@dataclasses.dataclass(frozen=True)
 class Key:
     """``needed`` says whether a description without base must have it; ``default`` is its plain value where it is left out."""
 
-    form: Form
+    form: Form | Nested
     meaning: str
     needed: bool = False
     default: Any = None
+
+    def plain(self, value: Any) -> Any:
+        """A value as YAML and JSON have it."""
+        return self.form.plain(value) if isinstance(self.form, Nested) else plain(value)
 
 
 def technologies() -> tuple[str, ...]:
@@ -99,8 +132,21 @@ def engine_keys(kind: str) -> dict[str, Key]:
 
 def _param_keys(record: Any) -> dict[str, Key]:
     hints, said = typing.get_type_hints(record, include_extras=True), meanings(record)
-    return {part.name: Key(form_of(hints[part.name]), said.get(part.name, ""), _has_no_default(part), _default(part))
-            for part in dataclasses.fields(record)}  # fmt: skip
+    return {part.name: _key(part, _form(hints[part.name]), said.get(part.name, "")) for part in dataclasses.fields(record)}
+
+
+def _form(hint: Any) -> Form | Nested:
+    """The form of a field, whose items may be records."""
+    item = next(iter(typing.get_args(hint)), None)
+    if not dataclasses.is_dataclass(item):
+        return form_of(hint)
+    name, *others = _param_keys(item).items()
+    needed = [other for other, key in others if key.needed]
+    return Nested(item, name[0], dict(others), needed[0] if len(needed) == 1 else None)
+
+
+def _key(part: dataclasses.Field[Any], form: Form | Nested, meaning: str) -> Key:
+    return Key(form, meaning, _has_no_default(part), {} if isinstance(form, Nested) else _default(part))
 
 
 def _has_no_default(part: dataclasses.Field[Any]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from archmodel.keys import CLOCK, LINK, TOP, Key, engine_keys, memory_keys
+from archmodel.keys import CLOCK, LINK, TOP, Key, Nested, engine_keys, memory_keys
 from archmodel.located import Node
 from archmodel.records.machine import Machine
 from archmodel.schema import plain_of
@@ -46,7 +46,13 @@ def _machine(machine: Machine, tree: Node, at: tuple[str, ...]) -> Iterator[Valu
 
 def _keys(keys: dict[str, Key], plain: dict[str, Any], node: Node, at: tuple[str, ...]) -> Iterator[Value]:
     for name, key in keys.items():
-        yield Value((*at, name), key, plain.get(name, key.default), _at(node, name).place)
+        value, part = plain.get(name, key.default), _at(node, name)
+        if isinstance(key.form, Nested):
+            for item, told in (value or {}).items():
+                fields = told if isinstance(told, dict) else {str(key.form.short): told}
+                yield from _keys(key.form.keys, fields, key.form.fields(_at(part, item)), (*at, name, item))
+        else:
+            yield Value((*at, name), key, value, part.place)
 
 
 def _at(node: Node, *path: str) -> Node:

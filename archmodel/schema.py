@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from archmodel import units
-from archmodel.forms import NAME
+from archmodel.forms import NAME, RECORD_NAME
 from archmodel.keys import (
     BUFFER_TECHNOLOGY,
     CLOCK,
@@ -20,9 +20,9 @@ from archmodel.keys import (
     TOP,
     TYPE,
     Key,
+    Nested,
     engine_keys,
     memory_keys,
-    plain,
     technologies,
 )
 from archmodel.located import Findings, Node
@@ -199,8 +199,28 @@ def _read(node: Node, parts: dict[str, Node], keys: dict[str, Key], at: str, fin
 
 
 def _value(node: Node, key: Key, at: str, findings: Findings) -> Any:
+    if isinstance(key.form, Nested):
+        return _records(node, key.form, at, findings)
     try:
         return key.form(node)
+    except SpecError as error:
+        findings.add(node.place, at, str(error))
+        return None
+
+
+def _records(node: Node, form: Nested, at: str, findings: Findings) -> tuple[Any, ...] | None:
+    """Records by name, or None with a finding for each error in one."""
+    before = len(findings.lines)
+    made = [_record(item, form.fields(part), form, _join(at, item), findings) for item, part in _mapping(node, at, findings).items()]
+    return tuple(made) if len(findings.lines) == before else None
+
+
+def _record(item: str, node: Node, form: Nested, at: str, findings: Findings) -> Any:
+    if not RECORD_NAME.fullmatch(item):
+        findings.add(node.key_place, at, f"found the name {item!r}, expected a name of letters, digits, _, - and +")
+    got = _component(node, form.keys, at, findings)
+    try:
+        return None if got is None else form.record(item, **got)
     except SpecError as error:
         findings.add(node.place, at, str(error))
         return None
@@ -266,8 +286,9 @@ def _link_plain(link: Link) -> dict[str, Any]:
 
 def _engine_plain(engine: Engine) -> dict[str, Any]:
     head = _filled(type=engine.type, clock=engine.clock, buffer=engine.buffer, port=engine.port, source=engine.source)
-    params = {part.name: plain(getattr(engine.params, part.name)) for part in dataclasses.fields(engine.params)}
-    return {**head, "count": engine.count, **{key: value for key, value in params.items() if value is not None}}
+    keys = engine_keys(engine.type)
+    params = {part.name: keys[part.name].plain(getattr(engine.params, part.name)) for part in dataclasses.fields(engine.params)}
+    return {**head, "count": engine.count, **{key: value for key, value in params.items() if value is not None and value != {}}}
 
 
 def _filled(**parts: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from archmodel import units
 from archmodel.forms import Amount, Form, Several
-from archmodel.keys import CLOCK, LINK, SECTIONS, TOP, Key, engine_keys, inline, memory_keys
+from archmodel.keys import CLOCK, LINK, SECTIONS, TOP, Key, Nested, engine_keys, inline, memory_keys
 from archmodel.records.machine import engine_records, engine_types
 
 from .cli import VERBS, parser_of
@@ -73,7 +73,7 @@ def machine_page() -> str:
         f"## memories\n\n{_sentence(SECTIONS['memories'])}\n",
         _keys(memory_keys()),
         f"## engines\n\n{_sentence(SECTIONS['engines'])} There is: {', '.join(f'[{kind}](#type-{kind})' for kind in engine_types())}.\n",
-        *(part for kind in engine_types() for part in (f"### type: {kind}\n\n{_summary(kind)}\n", _keys(engine_keys(kind)))),
+        *(part for kind in engine_types() for part in _engine(kind)),
         f"## links\n\n{_sentence(SECTIONS['links'])}\n",
         _keys(LINK),
         f"## devices\n\n{_sentence(SECTIONS['devices'])} A device has all keys of this page, `base` and `devices` among them.\n",
@@ -81,8 +81,25 @@ def machine_page() -> str:
     return WRITTEN + "\n" + "\n".join(parts)
 
 
-def _summary(kind: str) -> str:
-    return (engine_records(kind).__doc__ or "").strip().splitlines()[0]
+def _engine(kind: str) -> Iterator[str]:
+    yield f"### type: {kind}\n\n{_summary(engine_records(kind))}\n"
+    yield _keys(engine_keys(kind))
+    yield from _nested(kind, engine_keys(kind))
+
+
+def _nested(at: str, keys: dict[str, Key]) -> Iterator[str]:
+    """The keys of records within an engine's parameters."""
+    for name, key in keys.items():
+        if isinstance(key.form, Nested):
+            form, path = key.form, f"{at}.{name}"
+            short = f" A bare value is its `{form.short}`." if form.short else ""
+            yield f"#### {path}\n\n{_summary(form.record)}{short}\n"
+            yield _keys(form.keys)
+            yield from _nested(path, form.keys)
+
+
+def _summary(documented: object) -> str:
+    return (documented.__doc__ or "").strip().splitlines()[0]
 
 
 def _sentence(text: str) -> str:
@@ -95,11 +112,11 @@ def _keys(keys: dict[str, Key]) -> str:
     return _table(("key", "type", "unit", "default", "bounds", "meaning"), rows)
 
 
-def _kind(form: Form) -> str:
+def _kind(form: Form | Nested) -> str:
     return f"[{form.kind}](#quantities)" if isinstance(form, Amount) else form.kind
 
 
-def _unit(name: str, form: Form) -> str:
+def _unit(name: str, form: Form | Nested) -> str:
     """Units of a quantity; of a number, what its name counts."""
     if isinstance(form, Amount):
         return form.of.base
@@ -107,7 +124,7 @@ def _unit(name: str, form: Form) -> str:
 
 
 def _default(key: Key) -> str:
-    return "*needed*" if key.needed else "" if key.default is None else f"`{inline(key.default)}`"
+    return "*needed*" if key.needed else "" if key.default in (None, {}) else f"`{inline(key.default)}`"
 
 
 def cli_page() -> str:

@@ -180,7 +180,7 @@ class TestFindings:
             ("rows: 8", "rows: 8, buffer_split: [1, 2]",
              "<m>:7:91: engines.array.buffer_split: found a list, expected a list of 4"),
             ("rows: 8", "rows: 010", "<m>:7:74: engines.array.rows: found '010', expected a whole number"),
-            ("type: systolic, ", "", "<m>:7:10: engines.array: found no type, expected one of attention, systolic, units, vector"),
+            ("type: systolic, ", "", "<m>:7:10: engines.array: found no type, expected one of attention, plain, systolic, units, vector"),
             ("clock: 1 GHz", "clock: {core: 1 GHz}",
              "<m>:2:8: clocks.core: found a mapping, expected a frequency such as 800 MHz"),
             ("node: 16 nm\n", "", "<m>:1:1: found no node, expected a process node such as 16 nm"),
@@ -338,7 +338,7 @@ def test_a_new_engine_type_is_one_file(tmp_path: Path, monkeypatch: pytest.Monke
             sizes: tuple[int, ...] = ()
         """)  # fmt: skip
     monkeypatch.setattr(engines, "__path__", [*engines.__path__, str(tmp_path)])
-    assert engine_types() == ("attention", "dummy", "systolic", "units", "vector")
+    assert engine_types() == ("attention", "dummy", "plain", "systolic", "units", "vector")
     machine = read(
         "node: 5 nm\nclock: 1 GHz\nengines: {d: {type: dummy, clock: core, share: 1/3, on: false, sizes: [1, 2]}}\n"
     )

@@ -18,6 +18,7 @@ It may have ``program(graph, einsum, tree, machine, engine, layouts) -> Program`
 ``derived(machine, engine) -> tuple[Derived, ...]``, what follows from its parameters,
 ``units(machine, engine) -> tuple[Unit, ...]``, its parts that work side by side, which the leaves of fused trees name,
 ``remarks(machine, engine) -> tuple[str, ...]``, what is allowed in them and yet slow,
+``capacity_bytes(engine) -> int | None``, what one copy holds by itself, without a memory behind a port; None is without bound,
 and may have ``relayout(work, einsum, tensor) -> OpResult``, if it can turn lanes and words of a tensor around, and
 ``relayout_cycles(machine, engine, elements, bits) -> int`` to go with it; and
 ``static(machine, engine, costs) -> tuple[tuple[str, Figure], ...]``, (cause, watts) that one copy draws whatever it does.

@@ -77,7 +77,7 @@ def check_fields(record: Any, what: str) -> None:
     for name, bounds in _bounded(cls):
         value = getattr(record, name)
         for item in value if isinstance(value, tuple) else (value,):
-            if expected := bounds.refusal(item):
+            if item is not None and (expected := bounds.refusal(item)):
                 raise SpecError(f"{what}: {name} is {item}, expected {expected}")
 
 

@@ -84,7 +84,7 @@ def _use_model(model: Model) -> None:
 
 @cache
 def _machine_sources() -> tuple[Source, ...]:
-    presets = [Source(path.read_bytes(), read_yaml(path)) for path in sorted(PRESETS.glob("*.yaml"))]
+    presets = [Source(path.read_bytes(), read_yaml(path)) for path in sorted(PRESETS.glob("*.yaml")) if path.stem != "plain-a3"]
     short = ("clock: 800 MHz\nengines: {array: {rows: 32, cols: 32}}", "name: x\nmemories: {dram: {bandwidth: 8 GB/s, size: 8 GiB}}",
              "engines: {vector: null}\ndevices: {left: {base: cloud}, right: {base: ecp5-tiny}}\n"
              "links: {l: {ends: [left, right], bandwidth: 1 GB/s, latency: 1 us}}")  # fmt: skip

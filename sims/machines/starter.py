@@ -6,7 +6,7 @@ import re
 import textwrap
 
 from archmodel.forms import Choice, Form, Name, Several, Whole
-from archmodel.keys import TOP, inline
+from archmodel.keys import TOP, Nested, inline
 from archmodel.load import load_located
 from archmodel.records.base import Within
 from archmodel.resolved import Value, values
@@ -54,7 +54,7 @@ def _meaning(value: Value) -> str:
     return said if told else f"{said}; {bounds}"
 
 
-def _stated(form: Form) -> str:
+def _stated(form: Form | Nested) -> str:
     """Bounds worth a word: not those of quantities, nor of counts, which are beyond all machines."""
     if isinstance(form, Several):
         return _stated(form.item)

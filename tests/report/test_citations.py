@@ -158,7 +158,7 @@ def test_presets_name_sources_that_are_listed() -> None:
     named = {name: {key.key for text in [load_machine(name).source, *(part.source for part in load_machine(name).engines)]
                     for key in recognised(text)} for name in list_machines()}  # fmt: skip
     assert named == {"cloud": {"jouppi-2023"}, "ecp5-tiny": set(), "edge-attention": {"fusemax-2024", "genc-2021"},
-                     "edge-npu": {"genc-2021"}, "tpu-v1": {"jouppi-2017"}}  # fmt: skip
+                     "edge-npu": {"genc-2021"}, "plain-a3": {"chen-2016"}, "tpu-v1": {"jouppi-2017"}}  # fmt: skip
 
 
 def test_every_kind_has_a_field_for_its_venue() -> None:
