@@ -18,6 +18,8 @@ from archmodel.schema import SECTIONS, build, choice, plain_of
 if TYPE_CHECKING:
     from archmodel.cost import Costs, Row
     from archmodel.records.cascade import Cascade
+    from archmodel.records.constraints import Constraints
+    from archmodel.records.goal import Limit
 
 PRESETS = Path(__file__).parent / "presets"
 CASCADES = Path(__file__).parent / "cascade" / "shipped"
@@ -124,6 +126,16 @@ def load_costs(path: str | Path) -> Costs:
     costs = own_costs(tree, Path(path).name, default_costs(), findings)
     findings.stop()
     return costs
+
+
+def load_constraints(path: str | Path) -> tuple[Constraints, tuple[Limit, ...]]:
+    """The rules and the limits of a file (docs/mapper.md has the keys).  Raises SpecError, a line a finding, as load_machine."""
+    from archmodel.constraining import build as build_constraints
+
+    findings = Findings()
+    found = build_constraints(_parse(_text(Path(path)), str(path), findings), findings, _plain)
+    findings.stop()
+    return found
 
 
 def costs_to_yaml(rows: tuple[Row, ...]) -> str:

@@ -16,6 +16,7 @@ An engine type is one file (or package) ``archmodel/engines/<type>.py`` beside i
 It may have ``program(graph, einsum, tree, machine, engine, layouts) -> Program``, if it executes programs,
 ``relayouts(graph, einsum, tree, engine) -> tuple[str, ...]``, the tensors whose layout must change for a tree,
 ``derived(machine, engine) -> tuple[Derived, ...]``, what follows from its parameters,
+``traffic(work) -> dict[str, tuple[Moved, ...]]``, what each row of ``evaluate`` reads and writes at each level, tensor by tensor,
 ``units(machine, engine) -> tuple[Unit, ...]``, its parts that work side by side, which the leaves of fused trees name,
 ``remarks(machine, engine) -> tuple[str, ...]``, what is allowed in them and yet slow,
 ``capacity_bytes(engine) -> int | None``, what one copy holds by itself, without a memory behind a port; None is without bound,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from .base import OneOf, SpecError, check_fields
@@ -18,10 +18,14 @@ MEASURES = ("energy", "latency", "edp", "power", "area")
 
 @dataclass(frozen=True)
 class Limit:
-    """``what`` of a mapping must be at most ``most``: one of MEASURES, or the words (of a plain machine) or bytes used of a level."""
+    """``what`` of a mapping must be at most ``most``: one of MEASURES, or the words (of a plain machine) or bytes used of a level.
+
+    ``place`` is where it was written, for errors.
+    """
 
     what: str
     most: float
+    place: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if not 0 < self.most < float("inf"):
@@ -51,8 +55,10 @@ class Goal:
         for name, budget in (("nodes", self.nodes), ("seconds", self.seconds)):
             if budget is not None and not 0 < budget < float("inf"):
                 raise SpecError(f"goal: {name} is {budget}, expected a number above 0")
-        if twice := {limit.what for limit in self.limits if sum(other.what == limit.what for other in self.limits) > 1}:
-            raise SpecError(f"goal: two limits on {min(twice)}, expected one")
+        for place, limit in enumerate(self.limits):
+            if same := next((other for other in self.limits[:place] if other.what == limit.what), None):
+                where = f" ({same.place} and {limit.place})" if same.place and limit.place else ""
+                raise SpecError(f"goal: two limits on {limit.what}{where}, expected one")
 
 
 FASTEST = Goal()

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 
 from .base import SpecError, shown
 from .figure import Figure, strength, total, weakest
 
 FIDELITIES = ("bound", "analytic", "cycle", "rtl")
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What passes between a level and one tensor's users on both sides of it: ``reads`` and ``writes`` of the level, in ``unit``."""
+
+    level: str
+    tensor: str
+    reads: int | Fraction
+    writes: int | Fraction
+    unit: str = "bytes"
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from time import process_time
 from typing import TYPE_CHECKING, Any
 
 from archmodel.records.base import SpecError
 
+from .goal import add_goal, goal_of
 from .output import check_writable, deliver, dump, wants_json
 from .parser import Parser, close_to
 from .work import add_costs, add_machine, add_output, add_work, costs_of, graph_of, machine_of, names_of
@@ -32,6 +34,7 @@ EXAMPLES = """examples:
 def add_arguments(parser: Parser) -> None:
     parser.epilog = EXAMPLES
     add_work(parser)
+    add_goal(parser)
     shown = parser.add_argument_group("what is shown")
     shown.add_argument("--product", action="append", metavar="NAME", help="only this matrix product; may be repeated")
     shown.add_argument("--explain", action="store_true", help="print the loop tree of each product that is shown")
@@ -48,11 +51,14 @@ def execute(given: argparse.Namespace) -> int:
     check_writable(given.output)
     check_writable(given.program)
     machine, graph, costs = machine_of(machine_name, given.sets), graph_of(given, model), costs_of(given)
+    goal = goal_of(given, machine)
     from archmodel import evaluate, search
 
     from ..report.trees import fused, products
 
-    mapping = search(graph, machine, costs)
+    begun = process_time()
+    mapping = search(graph, machine, costs, goal)
+    spent = process_time() - begun
     result = evaluate(graph, mapping, machine, costs=costs)
     every, whole = products(graph, mapping, machine, result), fused(mapping)
     items = _chosen(every, whole, given.product)
@@ -64,7 +70,10 @@ def execute(given: argparse.Namespace) -> int:
 
         deliver(record_to_yaml(mapping), given.output)
     elif wants_json(given.output, given.json):
-        deliver(dump(_plain(graph, mapping, items)), given.output)
+        from ..report.mapped import proof, summary
+
+        figures = summary(graph, mapping, machine, result, costs) | proof(mapping.certificate) | {"cpu_seconds": spent}
+        deliver(dump(_plain(graph, mapping, items) | {"objective": goal.objective} | figures), given.output)
     else:
         deliver(_text(graph, mapping, items, whole, given), given.output)
     return 0
