@@ -1,0 +1,92 @@
+"""Spread: the ways to share out the axes below a level among the ranks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+
+import numpy as np
+
+from archmodel.records.constraints import AxisRule
+from archmodel.records.engines.plain import Axis
+
+from .problem import Operand, Problem
+from .sizes import Array, divisors
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """Ways to spread ranks over the axes below a level: ``counts`` [ways, axes, ranks], how many pieces lie side by side."""
+
+    axes: tuple[Axis, ...]
+    counts: Array
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    @cached_property
+    def total(self) -> Array:
+        """[ways, ranks], over all axes."""
+        return self.counts.prod(axis=1)
+
+    def shared(self, operand: Operand) -> Array:
+        """[ways, ranks], over those axes on which instances that share an element of a tensor take one read for all."""
+        many = [place for place, axis in enumerate(self.axes) if not {operand.name, operand.kind} & set(axis.unicast)]
+        return self.counts[:, many].prod(axis=1)
+
+
+def spread(problem: Problem, level: int, perfect: bool) -> Spread:
+    """All ways on the axes below a level.  Ragged, a count is how many pieces there may be: ways that others contain are left out."""
+    axes = problem.params.levels[level].axes
+    left = [rank.left for rank in problem.ranks]
+    found = np.ones((1, 0, len(left)), dtype=np.int64)
+    for axis in axes:
+        ways = np.array(_ways(problem, axis, perfect), dtype=np.int64).reshape(-1, 1, len(left))
+        found = np.concatenate((np.repeat(found, len(ways), axis=0), np.tile(ways, (len(found), 1, 1))), axis=1)
+        found = _distinct(Spread((*axes[: found.shape[1]],), found), np.array(left), perfect)
+    return Spread(axes, found)
+
+
+def _ways(problem: Problem, axis: Axis, perfect: bool) -> list[tuple[int, ...]]:
+    """Counts of each rank on one axis."""
+    rules = [rule for rule in problem.rules if isinstance(rule, AxisRule) and rule.axis == axis.name]
+    reduced = set(problem.extents) - set(problem.result.ranks)
+    found: list[tuple[int, ...]] = [()]
+    for rank in problem.ranks:
+        barred = (axis.ranks and rank.name not in axis.ranks) or (not axis.reduces and rank.name in reduced)
+        barred = barred or any(rank.name in rule.forbidden or (rule.ranks is not None and rank.name not in rule.ranks) for rule in rules)
+        fixed = [count for rule in rules for name, count in rule.counts if name == rank.name]
+        able = [1] if barred else divisors(rank.left) if perfect else range(1, min(rank.left, axis.size) + 1)
+        if fixed:
+            able = sorted(set(able).intersection(*({count} for count in fixed)))
+        found = [(*way, count) for way in found for count in able if prod(way) * count <= axis.size]
+    return found
+
+
+def _distinct(spread: Spread, left: Array, perfect: bool) -> Array:
+    """One of each set of ways that mean the same; ragged on axes that treat tensors alike, none that another contains."""
+    counts = spread.counts
+    groups = {axis.unicast for axis in spread.axes}
+    total = np.minimum(spread.total, left) if not perfect else spread.total
+    if perfect:
+        able = (left % total == 0).all(axis=1)
+        counts, total = counts[able], total[able]
+    if len(groups) > 1:
+        return counts
+    _, first = np.unique(total, axis=0, return_index=True)
+    first.sort()
+    counts, total = counts[first], total[first]
+    return counts if perfect else counts[_largest(total)]
+
+
+def _largest(total: Array) -> Array:
+    """Places of the rows that no other is at least as large as everywhere, those of most pieces first."""
+    order = np.lexsort((np.arange(len(total)), -total.prod(axis=1)))
+    kept: list[int] = []
+    rows = np.zeros((0, total.shape[1]), dtype=total.dtype)
+    for at in order.tolist():
+        if not len(rows) or not (rows >= total[at]).all(axis=1).any():
+            kept.append(at)
+            rows = total[kept]
+    return np.array(sorted(kept), dtype=np.intp)
