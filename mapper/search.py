@@ -15,7 +15,7 @@ from typing import Any
 
 from archmodel.blocks import blocks, odd_ones
 from archmodel.cost import Costs, default_costs
-from archmodel.engines import engine_for, engine_module
+from archmodel.engines import engine_module
 from archmodel.fusion import fusing, refusal_of
 from archmodel.legality import refuse_overflow
 from archmodel.onepass import one_passes
@@ -26,6 +26,8 @@ from archmodel.records.machine import Engine, Machine
 from archmodel.records.mapping import Certificate, Compute, Mapping
 from archmodel.rewriting import rewritten
 
+from .allowed import allowed
+from .constraints import check
 from .found import Found
 from .granules import search_units
 from .ways import Fused, keep, told, weigh
@@ -42,6 +44,7 @@ def search(graph: Graph, machine: Machine, costs: Costs | None = None, goal: Goa
     exceed a memory, no engine executes an operator, or no tile of one fits.
     """
     refuse_overflow(graph, machine)
+    check(goal.constraints, graph, machine)
     costs = costs or default_costs()
     if machine.convention == "published":
         return search_units(graph, machine, costs)
@@ -70,10 +73,8 @@ def _mapped(graph: Graph, fused: Fused, machine: Machine, costs: Costs, goal: Go
     placed = _placed(graph, fused, machine)
     found, at = [], 0
     for einsum in graph.einsums:
-        engine = placed[einsum.name] if einsum.name in placed else engine_for(graph, einsum, machine)
+        engine = placed[einsum.name] if einsum.name in placed else _engine(graph, einsum, machine, goal)
         if engine is None:
-            if einsum.name not in placed:
-                raise SpecError(_no_engine(graph, einsum, machine))
             continue
         if engine.name not in searchers:
             searchers[engine.name] = _searcher(machine, engine, costs, goal)
@@ -109,7 +110,12 @@ def _searcher(machine: Machine, engine: Engine, costs: Costs, goal: Goal) -> Sea
     return searcher
 
 
-def _no_engine(graph: Graph, einsum: Einsum, machine: Machine) -> str:
-    """Why each engine of a machine refuses an Einsum."""
-    why = [f"{engine.name}: {engine_module(engine).supports(graph, einsum, engine)}" for engine in machine.engines]
-    return f"machine {machine.name}: no engine for {einsum.name}: {'; '.join(why) or 'it has none'}"
+def _engine(graph: Graph, einsum: Einsum, machine: Machine, goal: Goal) -> Engine:
+    """The first engine that executes an Einsum and may.  Raises SpecError that says why each one refuses it."""
+    rules, why = allowed(goal.constraints, einsum.name), []
+    for engine in machine.engines:
+        refusal = engine_module(engine).supports(graph, einsum, engine)
+        if refusal is None and rules.engine(engine.name):
+            return engine
+        why.append(f"{engine.name}: {refusal or 'the constraints name another'}")
+    raise SpecError(f"machine {machine.name}: no engine for {einsum.name}: {'; '.join(why) or 'it has none'}")

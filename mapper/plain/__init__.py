@@ -1,1 +1,6 @@
 """Search on plain engines: any machine of storage levels, every tile size, order, spreading and residence."""
+
+from archmodel.records.constraints import AxisRule, GroupRule, KeepRule, OrderRule, TileRule, TreeRule
+
+RULES = (TileRule, OrderRule, AxisRule, KeepRule, GroupRule, TreeRule)
+"""The kinds of rule that it applies."""
