@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 from archmodel.cost import Costs
 from archmodel.engines import Derived, Work
-from archmodel.records.base import SpecError
-from archmodel.records.engines.plain import Operation, Params
+from archmodel.engines.plain.cost import Cost, cost_of, operation_of
+from archmodel.records.engines.plain import Params
 from archmodel.records.figure import Figure
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
+from archmodel.records.mapping import leaves
 from archmodel.records.result import OpResult
 
 FUSES = True
-
-
-def operation_of(einsum: Einsum, params: Params) -> Operation:
-    """What one point of an Einsum costs: as its operators say, else as a multiply-add."""
-    operator = einsum.map if einsum.reduce == "none" else f"{einsum.map}+{einsum.reduce}"
-    return next((known for known in params.operations if known.operator == operator), Operation(operator, params.mac_pj))
 
 
 def supports(graph: Graph, einsum: Einsum, engine: Engine) -> str | None:
@@ -41,7 +37,7 @@ def area(machine: Machine, engine: Engine, costs: Costs) -> tuple[tuple[str, Fig
 
 
 def derived(machine: Machine, engine: Engine) -> tuple[Derived, ...]:
-    """What follows from the parameters: compute units, and points a second."""
+    """What follows from the parameters: compute units, and operations a second."""
     params: Params = engine.params
     peak = int(Fraction(params.instances * engine.count * machine.clock_hz(engine.clock)) * params.macs_per_cycle)
     return (Derived("compute units", ((params.instances, "of each copy"),), "axes multiplied"),
@@ -55,5 +51,34 @@ def capacity_bytes(engine: Engine) -> int | None:
 
 
 def evaluate(work: Work) -> dict[str, OpResult]:
-    """A row for each tree, by its first Einsum."""
-    raise SpecError(f"{work.engine.name} (plain): nothing counts its words yet")
+    """A row for each tree, by its first Einsum.  Raises SpecError for a tree that is not legal."""
+    return {einsum.name: _row(work, einsum, cost_of(work.graph, work.trees[einsum.name], work.engine.params)) for einsum in work.einsums}
+
+
+def _row(work: Work, first: Einsum, cost: Cost) -> OpResult:
+    engine, repeat = work.engine, first.repeat
+    params: Params = engine.params
+    runs = -(-repeat // engine.count)
+    cycles, compute = math.ceil(cost.cycles * runs), math.ceil(cost.compute * runs)
+    mine = {leaf.einsum for leaf in leaves(work.trees[first.name])}
+    einsums = [einsum for einsum in work.graph.einsums if einsum.name in mine]
+    slowest = max(cost.moving, key=lambda pair: pair[1], default=("", Fraction(0)))
+    return OpResult(
+        first.name, first.group, engine.name, work.machine.clock_hz(engine.clock), cycles,
+        sum(einsum.work * einsum.repeat for einsum in einsums if einsum.is_gemm), _bytes(params, cost, repeat),
+        sum(ideal_cycles(einsum, engine) * einsum.repeat for einsum in einsums), "array" if cycles == compute else slowest[0],
+        "closed form", tuple(pair for pair in (("compute", compute), ("memory", cycles - compute)) if pair[1] or pair[0] == "compute"),
+        tuple((name, _figure(pj * repeat)) for name, pj in cost.energy_by), repeat,
+    )  # fmt: skip
+
+
+def _bytes(params: Params, cost: Cost, repeat: int) -> tuple[tuple[str, int], ...]:
+    """Bytes read and written of each level, rounded up."""
+    moved = {level.name: sum(row.reads + row.writes for row in cost.traffic if row.level == level.name) for level in params.levels}
+    bits = {level.name: level.word_bits for level in params.levels}
+    return tuple((name, math.ceil(Fraction(count) * bits[name] * repeat / 8)) for name, count in moved.items())
+
+
+def _figure(pj: Fraction) -> Figure:
+    """Counts are exact, and energies a word what the description says."""
+    return Figure(float(pj), float(pj), float(pj), "published")

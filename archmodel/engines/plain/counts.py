@@ -1,0 +1,229 @@
+"""What moves between the levels of a plain engine under a tree of loops: exact counts of elements, tensor by tensor.
+
+A tensor's residence begins at its storage node: every iteration of the loops above it brings the tile anew.  So each count is a
+product over ranks: along a rank of the tensor all elements pass once, along another one the tile passes again for each piece that
+the loops above cut.  Pieces are counted over their real sizes, the last ones smaller (docs/plain.md has the rules).
+
+Tiles may be NumPy arrays of candidates that share a shape (int64, which the caller keeps from overflowing); then so are all counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from archmodel.records.graph import Einsum
+
+Amount = Any
+"""A whole number, or an array of them."""
+HOME = 0
+"""The outermost level, where every tensor lives."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """A loop over a rank, in time or spread over ``axis``."""
+
+    rank: str
+    tile: Amount
+    axis: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Stay:
+    """A storage node: ``tensor`` stays in the level at place ``level`` under the loops ``cuts``.
+
+    ``parent`` is the next one outside, None where that is the outermost level.
+    """
+
+    tensor: str
+    level: int
+    cuts: tuple[Cut, ...]
+    parent: Stay | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Leaf:
+    """An Einsum under all loops ``cuts`` and storage nodes ``stays`` on its path, outermost first."""
+
+    einsum: Einsum
+    cuts: tuple[Cut, ...]
+    stays: tuple[Stay, ...]
+
+    def innermost(self, tensor: str) -> Stay | None:
+        """Where the compute unit finds a tensor; None is the outermost level."""
+        return next((stay for stay in reversed(self.stays) if stay.tensor == tensor), None)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a tree computes.
+
+    extents  of every rank of its Einsums
+    ranks    of every tensor
+    wanted   tensors that somebody outside the tree reads, or nobody: results
+    unicast  (axis, tensor) pairs: read once for each instance on the axis
+    """
+
+    extents: Mapping[str, int]
+    ranks: Mapping[str, tuple[str, ...]]
+    wanted: frozenset[str]
+    unicast: frozenset[tuple[str, str]] = frozenset()
+
+
+@dataclass(frozen=True)
+class Count:
+    """Elements of ``tensor`` that the level at place ``level`` gives and takes: all instances together, and the busiest one."""
+
+    level: int
+    tensor: str
+    reads: Amount = 0
+    writes: Amount = 0
+    busiest_reads: Amount = 0
+    busiest_writes: Amount = 0
+
+
+def visited(extent: Amount, chain: Sequence[tuple[Amount, bool]], sizes: bool) -> Amount:
+    """Pieces (``sizes``: elements of them) that the loops of one rank visit; of a loop that isn't whole, the first iteration alone.
+
+    chain  (tile, whole) of each loop, outermost first
+    """
+    if not chain:
+        return extent if sizes else 1
+    if sizes and all(whole for _, whole in chain):
+        return extent
+    (tile, whole), rest = chain[0], chain[1:]
+    if isinstance(tile, int) and isinstance(extent, int):
+        tile = min(tile, extent)
+        inside = visited(tile, rest, sizes)
+        if not whole:
+            return inside
+        full, left = divmod(extent, tile)
+        return full * inside + (visited(left, rest, sizes) if left else 0)
+    tile = np.minimum(tile, extent)
+    inside = visited(tile, rest, sizes)
+    if not whole:
+        return inside
+    full, left = extent // tile, extent % tile
+    return full * inside + np.where(left > 0, visited(np.maximum(left, 1), rest, sizes), 0)
+
+
+@dataclass(frozen=True)
+class Passing:
+    """Elements of a tensor that pass under loops.
+
+    own      the tensor's ranks
+    cuts     the loops
+    below    how many of them stand above the place where it is counted; what is spread by others is counted once for all that share it
+    points   ranks of which each element counts, own or not: those that a compute unit goes through
+    unicast  axes below the place whose instances are counted one by one all the same
+    """
+
+    extents: Mapping[str, int]
+    own: tuple[str, ...]
+    cuts: tuple[Cut, ...]
+    below: int
+    points: frozenset[str] = frozenset()
+    unicast: frozenset[str] = frozenset()
+
+    def all(self, once: frozenset[str] = frozenset()) -> Amount:
+        """In all instances; of ranks ``once`` only what passes first."""
+        return self._product(False, once)
+
+    def busiest(self, once: frozenset[str] = frozenset()) -> Amount:
+        """In the instance where most pass: the first, whose pieces are the largest."""
+        return self._product(True, once)
+
+    def _product(self, one: bool, once: frozenset[str]) -> Amount:
+        chains: dict[str, list[tuple[Amount, bool]]] = {rank: [] for rank in (*self.own, *self.points)}
+        for place, cut in enumerate(self.cuts):
+            chains.setdefault(cut.rank, []).append((cut.tile, self._whole(place, cut, one, once)))
+        total: Amount = 1
+        for rank, chain in chains.items():
+            counted = rank in self.own or (rank in self.points and rank not in once)
+            total = total * visited(self.extents[rank], chain, counted)
+        return total
+
+    def _whole(self, place: int, cut: Cut, one: bool, once: frozenset[str]) -> bool:
+        if not cut.axis:
+            return cut.rank not in once
+        return not one if place < self.below else cut.rank in self.own or cut.axis in self.unicast
+
+
+def counts(scene: Scene, stays: Sequence[Stay], leaves: Sequence[Leaf]) -> Iterator[Count]:
+    """Every movement of a run; several of one level and tensor add up."""
+    for stay in stays:
+        inside = [leaf for leaf in leaves if stay in leaf.stays]
+        writers = [leaf for leaf in inside if leaf.einsum.output == stay.tensor]
+        if not writers:
+            yield from _read(scene, stay.tensor, stay.cuts, stay.parent, stay)
+        elif stay.tensor in scene.wanted or any(stay.tensor in leaf.einsum.inputs and leaf not in inside for leaf in leaves):
+            for leaf in writers[:1]:
+                yield from _written(scene, leaf.einsum, stay.cuts, stay.parent, stay)
+    for leaf in leaves:
+        points = frozenset(dict(leaf.einsum.ranks))
+        for tensor in dict.fromkeys(leaf.einsum.inputs):
+            yield from _read(scene, tensor, leaf.cuts, leaf.innermost(tensor), None, points)
+        yield from _written(scene, leaf.einsum, leaf.cuts, leaf.innermost(leaf.einsum.output), None, points)
+
+
+def _read(scene: Scene, tensor: str, cuts: tuple[Cut, ...], parent: Stay | None, child: Stay | None,
+          points: frozenset[str] = frozenset()) -> Iterator[Count]:  # fmt: skip
+    """What a tile, or where there is no ``child`` a compute unit, reads of the level outside."""
+    given, taken = _sides(scene, tensor, cuts, parent, points)
+    yield Count(_level(parent), tensor, reads=given.all(), busiest_reads=given.busiest())
+    if child:
+        yield Count(child.level, tensor, writes=taken.all(), busiest_writes=taken.busiest())
+
+
+def _written(scene: Scene, einsum: Einsum, cuts: tuple[Cut, ...], parent: Stay | None, child: Stay | None,
+             points: frozenset[str] = frozenset()) -> Iterator[Count]:  # fmt: skip
+    """What leaves a tile of results, or where there is no ``child`` a compute unit, and what comes back to be added to.
+
+    Its first visit over the whole reduction finds nothing to add to: it is neither read outside nor filled.
+    """
+    tensor = einsum.output
+    taken, given = _sides(scene, tensor, cuts, parent, points, alone=False)
+    yield Count(_level(parent), tensor, writes=taken.all(), busiest_writes=taken.busiest())
+    if child:
+        yield Count(child.level, tensor, reads=given.all(), busiest_reads=given.busiest())
+    if einsum.reduce == "none":
+        return
+    reduced = frozenset(dict(einsum.ranks)) - set(scene.ranks[tensor])
+    back, filled = _sides(scene, tensor, cuts, parent, points)
+    yield Count(_level(parent), tensor, reads=back.all() - back.all(reduced), busiest_reads=back.busiest() - back.busiest(reduced))
+    if child:
+        yield Count(child.level, tensor, writes=filled.all() - filled.all(reduced),
+                    busiest_writes=filled.busiest() - filled.busiest(reduced))  # fmt: skip
+
+
+def _sides(scene: Scene, tensor: str, cuts: tuple[Cut, ...], parent: Stay | None, points: frozenset[str],
+           alone: bool = True) -> tuple[Passing, Passing]:  # fmt: skip
+    """What passes at the parent, and at the child; ``alone`` whether instances that may not share are counted one by one."""
+    own, above = scene.ranks[tensor], len(parent.cuts) if parent else 0
+    unicast = frozenset(axis for axis, name in scene.unicast if name == tensor) if alone else frozenset()
+    return (Passing(scene.extents, own, cuts, above, points, unicast), Passing(scene.extents, own, cuts, len(cuts), points))
+
+
+def _level(stay: Stay | None) -> int:
+    return stay.level if stay else HOME
+
+
+def points(scene: Scene, leaf: Leaf) -> Passing:
+    """The points of an Einsum, computed again in each iteration of loops over ranks that it lacks."""
+    return Passing(scene.extents, (), leaf.cuts, len(leaf.cuts), frozenset(dict(leaf.einsum.ranks)))
+
+
+def tile(scene: Scene, stay: Stay) -> Amount:
+    """Elements that a storage node holds: the largest tile."""
+    first: dict[str, list[tuple[Amount, bool]]] = {rank: [] for rank in scene.ranks[stay.tensor]}
+    for cut in stay.cuts:
+        if cut.rank in first:
+            first[cut.rank].append((cut.tile, False))
+    total: Amount = 1
+    for rank, chain in first.items():
+        total = total * visited(scene.extents[rank], chain, True)
+    return total
