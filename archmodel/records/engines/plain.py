@@ -57,7 +57,7 @@ class Level:
     holds            tensors, or kinds of them (weight, activation, kv), that may live here; all where none is named
     bypass           whether a tensor may skip this level; if not, each operand that the level holds passes through it
     buffering        shared: transfers cost no room and no time beside compute; double: a tile takes its words twice;
-                     single: transfers overlap with nothing, so that their cycles add
+                     single: transfers take their time before and after compute
     axes             fan-out below each instance, by the axis' name
     """
 

@@ -53,6 +53,8 @@ def chain(rng: np.random.Generator, count: int, extents: tuple[int, ...], most: 
             ranks += new
         if place == 2 and chance(rng, 0.3) and set(tensors["t1"].ranks) <= set(ranks) and before != "t1":
             inputs.append("t1")
+        if chance(rng, 0.1):
+            inputs.append(before)
         before = tensor(f"t{place + 1}", some(rng, ranks))
         reduced = set(ranks) - set(tensors[before].ranks)
         einsums.append(Einsum(f"e{place}", "drawn", before, tuple(inputs), tuple(sorted((rank, sizes[rank]) for rank in ranks)),
@@ -194,7 +196,7 @@ class Trees:
         """Ranks that a loop may cut here for all: no result that is passed on is incomplete, none is made twice in one residence,
         and what goes home is made once."""
         outside = {name for other in self.graph.einsums if other not in self.group for name in other.inputs}
-        kept = {einsum.output for einsum in self.passed} - outside
+        kept = {einsum.output for einsum in self.passed if self.graph.tensor[einsum.output].kind != "kv"} - outside
 
         def may(rank: str, einsum: Einsum) -> bool:
             if rank in self.graph.tensor[einsum.output].ranks:

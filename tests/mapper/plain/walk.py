@@ -45,7 +45,8 @@ class Here:
     node   path of branches from the root
     box    (start, stop) of each rank
     time   the index of each loop in time above
-    place  (axis, index) of each spatial loop above
+    most   the size of each rank in the first instance, which has the largest tile
+    place  (axis, index, stride, count) of each spatial loop above; index x stride adds up to where an instance stands on an axis
     held   the innermost residence of each tensor
     root   the outermost residence of each intermediate that the group keeps to itself
     live   storage nodes above: level, tensor, words of the tile, whether a loop stands below it
@@ -53,6 +54,7 @@ class Here:
 
     node: Key = ()
     box: dict[str, tuple[int, int]] = field(default_factory=dict)
+    most: dict[str, int] = field(default_factory=dict)
     time: Key = ()
     place: Key = ()
     held: dict[str, Residence] = field(default_factory=dict)
@@ -78,7 +80,7 @@ def walk(tree: Node, graph: Graph, params: Params) -> Walk:
     """Walks a tree from its root; intermediates of its Einsums that nobody else reads stay where the tree keeps them."""
     done = Walk(graph, params)
     extents = {rank: extent for end in leaves(tree) for rank, extent in _einsum(done, end.einsum).ranks}
-    _visit(done, tree, Here(box={rank: (0, extent) for rank, extent in extents.items()}), _kept(done, tree))
+    _visit(done, tree, Here(box={rank: (0, extent) for rank, extent in extents.items()}, most=extents), _kept(done, tree))
     return done
 
 
@@ -87,11 +89,12 @@ def _einsum(done: Walk, name: str) -> Einsum:
 
 
 def _kept(done: Walk, tree: Node) -> frozenset[str]:
-    """Tensors that the tree writes and reads, and that no Einsum outside it reads."""
+    """Tensors that the tree writes and reads, that no Einsum outside it reads, and that no later step reads out of a cache."""
     names = {end.einsum for end in leaves(tree)}
     inside = [einsum for einsum in done.graph.einsums if einsum.name in names]
     outside = {tensor for einsum in done.graph.einsums if einsum.name not in names for tensor in einsum.inputs}
-    return frozenset({e.output for e in inside} & {tensor for e in inside for tensor in e.inputs} - outside)
+    kept = {e.output for e in inside} & {tensor for e in inside for tensor in e.inputs} - outside
+    return frozenset(name for name in kept if done.graph.tensor[name].kind != "kv")
 
 
 def _visit(done: Walk, node: Node, here: Here, kept: frozenset[str]) -> None:
@@ -122,11 +125,16 @@ def _tensors(done: Walk, end: Compute) -> tuple[str, ...]:
 
 def _loop(done: Walk, loop: Loop, here: Here, kept: frozenset[str]) -> None:
     start, stop = here.box[loop.rank]
-    live = tuple((level, tensor, words, True) for level, tensor, words, _ in here.live)
+    inner = replace(here, node=(*here.node, "o"), most={**here.most, loop.rank: min(here.most[loop.rank], loop.tile)},
+                    live=tuple((level, tensor, words, True) for level, tensor, words, _ in here.live))  # fmt: skip
+    stride = max((before * count for axis, _, before, count in here.place if axis == loop.spatial), default=1)
+    count = -(-here.most[loop.rank] // loop.tile)
     for index, low in enumerate(range(start, stop, loop.tile)):
         box = {**here.box, loop.rank: (low, min(low + loop.tile, stop))}
-        step = {"place": (*here.place, (loop.spatial, index))} if loop.spatial else {"time": (*here.time, index)}
-        _visit(done, loop.body, replace(here, node=(*here.node, "o"), box=box, live=live, **step), kept)
+        if loop.spatial:
+            _visit(done, loop.body, replace(inner, box=box, place=(*here.place, (loop.spatial, index, stride, count))), kept)
+        else:
+            _visit(done, loop.body, replace(inner, box=box, time=(*here.time, index)), kept)
 
 
 def _storage(done: Walk, node: Storage, here: Here, kept: frozenset[str]) -> None:
@@ -172,7 +180,7 @@ def _read(done: Walk, parent: Residence, tile: Residence, tensor: str, here: Her
 
 def _alone(done: Walk, tensor: str, between: Key) -> Key:
     names = {tensor, done.graph.tensor[tensor].kind}
-    return tuple((axis, index) for axis, index in between if names & set(done.params.axis[axis][1].unicast))
+    return tuple((axis, index) for axis, index, *_ in between if names & set(done.params.axis[axis][1].unicast))
 
 
 def _note(moves: set[Key], tile: Residence, tensor: str, moment: Key, element: Key) -> None:
@@ -238,27 +246,28 @@ def _operation(done: Walk, name: str) -> tuple[Fraction, Fraction]:
 
 
 def busiest(done: Walk, level: Level) -> tuple[Fraction, Fraction]:
-    """Words read and written by the instance of a level that moves most.
-
-    Bodies of a sequence spread over the axes by loops of their own; what they have in common is the first instance of each axis.
-    """
+    """Words read and written by the instance of a level that moves most, wherever the loops of each body put it."""
     depth = done.params.depth[level.name]
     sums: dict[Key, list[Fraction]] = {}
     for side, moves in enumerate((done.reads, done.writes)):
         for place, tensor, instance, *_ in moves:
             if place == depth:
-                sums.setdefault(instance, [Fraction(0), Fraction(0)])[side] += Fraction(done.graph.tensor[tensor].bits, level.word_bits)
-    merged: dict[Key, list[Fraction]] = {}
-    for instance, (read, written) in sums.items():
-        both = merged.setdefault(tuple(pair for pair in instance if pair[1]), [Fraction(0), Fraction(0)])
-        both[0] += read
-        both[1] += written
-    most = max(merged.values(), key=sum, default=[Fraction(0), Fraction(0)])
+                words = Fraction(done.graph.tensor[tensor].bits, level.word_bits)
+                sums.setdefault(_on_axes(instance), [Fraction(0), Fraction(0)])[side] += words
+    most = max(sums.values(), key=sum, default=[Fraction(0), Fraction(0)])
     return most[0], most[1]
 
 
+def _on_axes(place: Key) -> Key:
+    """Where an instance stands on each axis, but for those on which it is the first."""
+    at: Counter[str] = Counter()
+    for axis, index, stride, _ in place:
+        at[axis] += index * stride
+    return tuple(sorted((axis, where) for axis, where in at.items() if where))
+
+
 def cycles(done: Walk) -> Fraction:
-    """Compute and the transfers that overlap with it, whichever takes longest, then the transfers that don't."""
+    """Compute and the transfers beside it, whichever takes longest, then those of levels with a single buffer."""
     compute = sum((len(steps) * _operation(done, name)[0] / done.params.macs_per_cycle for name, steps in done.steps.items()), Fraction(0))
     beside, after = [compute], Fraction(0)
     for level in done.params.levels:
