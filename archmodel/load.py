@@ -1,11 +1,12 @@
 """The one place that reads YAML.  Every error names file, line and column, and all of a description come at once.
 
-Only plain YAML is read: no tags, anchors or aliases, at most 1 MiB, 64 levels and 50,000 nodes, no key twice.
+Only plain YAML is read: no tags, anchors or aliases, at most 1 MiB, 64 levels and 50,000 nodes, no key twice.  Other tools' files
+(``load_foreign``) may also have tags, which are kept and construct nothing, and aliases, whose nodes count wherever they stand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from archmodel.located import Findings, Node, one_line
 from archmodel.records.base import SpecError, from_plain, to_plain
 from archmodel.records.machine import Machine
 from archmodel.schema import SECTIONS, build, choice, plain_of
+from archmodel.tree import Foreign, Tree
 
 if TYPE_CHECKING:
     from archmodel.cost import Costs, Row
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 PRESETS = Path(__file__).parent / "presets"
 CASCADES = Path(__file__).parent / "cascade" / "shipped"
 MAX_BYTES = 1 << 20
-MAX_DEPTH = 64
-MAX_NODES = 50_000
 LONGEST_NUMBER = 100
 """Characters; longer ones take long to work out."""
 
@@ -143,6 +143,17 @@ def costs_to_yaml(rows: tuple[Row, ...]) -> str:
     from archmodel.cost.own import plain_of
 
     return _dump(plain_of(rows))
+
+
+def load_foreign(path: str | Path, rendered: Callable[[str, str], str]) -> Node:
+    """The located tree of another tool's file; ``rendered`` takes its text and name and gives plain YAML, line for line.
+
+    Raises SpecError as read_yaml.
+    """
+    findings, shown = Findings(), str(path)
+    tree = _parse(rendered(_text(Path(path)), shown), shown, findings, foreign=True)
+    findings.stop()
+    return tree
 
 
 def read_yaml(path: str | Path) -> Any:
@@ -316,7 +327,7 @@ def _text(path: Path) -> str:
         raise SpecError(f"{path}: found a byte that is not UTF-8 at offset {error.start}, expected text") from None
 
 
-def _parse(text: str, shown: str, findings: Findings) -> Node:
+def _parse(text: str, shown: str, findings: Findings, foreign: bool = False) -> Node:
     """The located tree of a YAML text, built from parser events, so that nothing is expanded or constructed.
 
     A key that stands twice is a finding; what isn't plain YAML raises SpecError.
@@ -326,7 +337,7 @@ def _parse(text: str, shown: str, findings: Findings) -> Node:
     if len(text) > MAX_BYTES:
         raise SpecError(f"{shown}: found a text above 1 MiB, expected a description")
     try:
-        return _Tree(shown, findings).of(yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+        return (Foreign if foreign else Tree)(shown, findings).of(yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{shown}:{mark.line + 1}:{mark.column + 1}" if mark else shown
@@ -340,74 +351,6 @@ def _parse(text: str, shown: str, findings: Findings) -> Node:
         raise SpecError(
             f"{shown}: not YAML: found a character that text may not hold at offset {error.position}"
         ) from None
-
-
-class _Tree:
-    """Parser events to one located tree."""
-
-    def __init__(self, shown: str, findings: Findings) -> None:
-        self.shown = shown
-        self.findings = findings
-        self.open: list[tuple[Node, list[Node]]] = []
-        self.nodes = 0
-
-    def of(self, events: Iterable[Any]) -> Node:
-        import yaml
-
-        root: Node | None = None
-        for event in events:
-            done: Node | None = None
-            if isinstance(event, yaml.DocumentStartEvent) and root is not None:
-                raise SpecError(f"{self.at(event)}: found a second document, expected one")
-            if isinstance(event, yaml.NodeEvent):
-                done = self.start(event)
-            elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
-                done = self.close()
-            if done is not None and self.open:
-                self.open[-1][1].append(done)
-            elif done is not None:
-                root = done
-        return root or Node(None, f"{self.shown}:1:1")
-
-    def at(self, event: Any) -> str:
-        return f"{self.shown}:{event.start_mark.line + 1}:{event.start_mark.column + 1}"
-
-    def start(self, event: Any) -> Node | None:
-        """A finished scalar, or None after opening a list or mapping."""
-        import yaml
-
-        self.nodes += 1
-        place = self.at(event)
-        if isinstance(event, yaml.AliasEvent) or event.anchor:
-            raise SpecError(f"{place}: found an anchor or alias, expected plain YAML")
-        if event.tag is not None:
-            raise SpecError(f"{place}: found the tag {event.tag!r}, expected plain YAML")
-        if self.nodes > MAX_NODES or len(self.open) > MAX_DEPTH:
-            raise SpecError(f"{place}: found more than {MAX_NODES} nodes or {MAX_DEPTH} levels, expected a description")
-        if isinstance(event, yaml.ScalarEvent):
-            null = event.implicit[0] and event.value in ("", "~", "null", "Null", "NULL")
-            return Node(None if null else event.value, place, unquoted=event.implicit[0])
-        empty: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
-        self.open.append((Node(empty, place), []))
-        return None
-
-    def close(self) -> Node:
-        node, parts = self.open.pop()
-        if isinstance(node.value, list):
-            node.value.extend(parts)
-        elif isinstance(node.value, dict):
-            self.fill(node.value, parts)
-        return node
-
-    def fill(self, mapping: dict[str, Node], parts: Sequence[Node]) -> None:
-        for key, node in zip(parts[::2], parts[1::2], strict=True):
-            if not isinstance(key.value, str):
-                raise SpecError(f"{key.place}: found {key.shown()} as a key, expected text")
-            if key.value in mapping:
-                first = mapping[key.value].key_place
-                self.findings.add(key.place, key.value, f"found the key again, expected it once (first at {first})")
-            node.key_place = key.place
-            mapping[key.value] = node
 
 
 def _plain(node: Node) -> Any:

@@ -16,12 +16,14 @@ class Node:
 
     place      file:line:column of it, and ``key_place`` that of its key
     unquoted   whether text stands without quotes, and may thus be a number or a bool
+    tag        of another tool's file, such as Memory
     """
 
     value: str | list[Node] | dict[str, Node] | None
     place: str
     key_place: str = ""
     unquoted: bool = False
+    tag: str = ""
 
     def shown(self) -> str:
         if isinstance(self.value, dict):
