@@ -10,17 +10,19 @@ Tiles may be NumPy arrays of candidates that share a shape (int64, which the cal
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from archmodel.records.engines.plain import Counting
 from archmodel.records.graph import Einsum
 
 Amount = Any
 """A whole number, or an array of them."""
 HOME = 0
 """The outermost level, where every tensor lives."""
+PLAIN = Counting()
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,12 +68,14 @@ class Scene:
     ranks    of every tensor
     wanted   tensors that somebody outside the tree reads, or nobody: results
     unicast  (axis, tensor) pairs: read once for each instance on the axis
+    counting what mappers count differently
     """
 
     extents: Mapping[str, int]
     ranks: Mapping[str, tuple[str, ...]]
     wanted: frozenset[str]
     unicast: frozenset[tuple[str, str]] = frozenset()
+    counting: Counting = PLAIN
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,7 @@ class Passing:
     below    how many of them stand above the place where it is counted; what is spread by others is counted once for all that share it
     points   ranks of which each element counts, own or not: those that a compute unit goes through
     unicast  axes below the place whose instances are counted one by one all the same
+    held     innermost loops in time of which the first iteration alone counts
     """
 
     extents: Mapping[str, int]
@@ -128,6 +133,7 @@ class Passing:
     below: int
     points: frozenset[str] = frozenset()
     unicast: frozenset[str] = frozenset()
+    held: int = 0
 
     def all(self, once: frozenset[str] = frozenset()) -> Amount:
         """In all instances; of ranks ``once`` only what passes first."""
@@ -149,7 +155,7 @@ class Passing:
 
     def _whole(self, place: int, cut: Cut, one: bool, once: frozenset[str]) -> bool:
         if not cut.axis:
-            return cut.rank not in once
+            return cut.rank not in once and place < len(self.cuts) - self.held
         return not one if place < self.below else cut.rank in self.own or cut.axis in self.unicast
 
 
@@ -174,6 +180,8 @@ def _read(scene: Scene, tensor: str, cuts: tuple[Cut, ...], parent: Stay | None,
           points: frozenset[str] = frozenset()) -> Iterator[Count]:  # fmt: skip
     """What a tile, or where there is no ``child`` a compute unit, reads of the level outside."""
     given, taken = _sides(scene, tensor, cuts, parent, points)
+    if scene.counting.sustains and not child:
+        given = replace(given, held=_held(cuts, given.own))
     yield Count(_level(parent), tensor, reads=given.all(), busiest_reads=given.busiest())
     if child:
         yield Count(child.level, tensor, writes=taken.all(), busiest_writes=taken.busiest())
@@ -183,21 +191,34 @@ def _written(scene: Scene, einsum: Einsum, cuts: tuple[Cut, ...], parent: Stay |
              points: frozenset[str] = frozenset()) -> Iterator[Count]:  # fmt: skip
     """What leaves a tile of results, or where there is no ``child`` a compute unit, and what comes back to be added to.
 
-    Its first visit over the whole reduction finds nothing to add to: it is neither read outside nor filled.
+    Its first visit over the whole reduction finds nothing to add to: it is neither read outside nor filled, unless ``firsts`` are.
     """
     tensor = einsum.output
     taken, given = _sides(scene, tensor, cuts, parent, points, alone=False)
     yield Count(_level(parent), tensor, writes=taken.all(), busiest_writes=taken.busiest())
-    if child:
+    if child and scene.counting.drains:
         yield Count(child.level, tensor, reads=given.all(), busiest_reads=given.busiest())
     if einsum.reduce == "none":
         return
     reduced = frozenset(dict(einsum.ranks)) - set(scene.ranks[tensor])
     back, filled = _sides(scene, tensor, cuts, parent, points)
-    yield Count(_level(parent), tensor, reads=back.all() - back.all(reduced), busiest_reads=back.busiest() - back.busiest(reduced))
+    firsts = scene.counting.firsts
+    yield Count(_level(parent), tensor, reads=_again(back.all(), back.all(reduced), firsts),
+                busiest_reads=_again(back.busiest(), back.busiest(reduced), firsts))  # fmt: skip
     if child:
-        yield Count(child.level, tensor, writes=filled.all() - filled.all(reduced),
-                    busiest_writes=filled.busiest() - filled.busiest(reduced))  # fmt: skip
+        yield Count(child.level, tensor, writes=_again(filled.all(), filled.all(reduced), firsts),
+                    busiest_writes=_again(filled.busiest(), filled.busiest(reduced), firsts))  # fmt: skip
+
+
+def _again(visits: Amount, first: Amount, firsts: bool) -> Amount:
+    """Of the visits those that find a sum; with ``firsts`` all of them where any does."""
+    again = visits - first
+    return again + first * (again > 0) if firsts else again
+
+
+def _held(cuts: tuple[Cut, ...], own: tuple[str, ...]) -> int:
+    """How many of the innermost loops leave a tensor as it is: those in time over other ranks, and what is spread between them."""
+    return next((number for number, cut in enumerate(reversed(cuts)) if not cut.axis and cut.rank in own), len(cuts))
 
 
 def _sides(scene: Scene, tensor: str, cuts: tuple[Cut, ...], parent: Stay | None, points: frozenset[str],

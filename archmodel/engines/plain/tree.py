@@ -59,7 +59,7 @@ def scene_of(graph: Graph, einsums: list[Einsum], params: Params) -> Scene:
     ranks = {name: graph.tensor[name].ranks for name in used}
     alone = frozenset((axis.name, name) for _, axis in params.axis.values() for name in used
                       if name in axis.unicast or graph.tensor[name].kind in axis.unicast)  # fmt: skip
-    return Scene(extents, ranks, wanted, alone)
+    return Scene(extents, ranks, wanted, alone, params.convention)
 
 
 def _take(node: Node, above: _Above, einsums: dict[str, Einsum], params: Params, nest: Nest) -> None:

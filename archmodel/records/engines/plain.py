@@ -18,9 +18,26 @@ MOST_LEVELS = 16
 MOST_INSTANCES = 1 << 24
 """Of the innermost level."""
 BUFFERINGS = ("shared", "double", "single")
-COUNTINGS = ("accelforge",)
 Picojoules = Annotated[Fraction, Within(0, 10**12)]
 Rate = Annotated[Fraction, Within(0, 10**12)]
+
+
+@dataclass(frozen=True)
+class Counting:
+    """What mappers count differently of one and the same tree.
+
+    drains   a result that leaves a tile is read in it
+    firsts   a sum that is visited more than once is brought, and read, on its first visit too
+    sustains a compute unit reads an operand again only when a loop in time changes it
+    """
+
+    drains: bool = True
+    firsts: bool = False
+    sustains: bool = False
+
+
+COUNTINGS = {"accelforge": Counting(), "timeloop": Counting(drains=False), "zigzag": Counting(firsts=True, sustains=True)}
+"""By the tool whose convention it is: AccelForge 1.0, Timeloop 4, ZigZag 3.9."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +138,7 @@ class Params:
     mac_pj: Picojoules
     macs_per_cycle: Annotated[Fraction, Within(0, 1 << 20)] = Fraction(1)
     operations: tuple[Operation, ...] = ()
-    counting: Annotated[str, OneOf(COUNTINGS)] = COUNTINGS[0]
+    counting: Annotated[str, OneOf(tuple(COUNTINGS))] = "accelforge"
 
     def __post_init__(self) -> None:
         _exact(self, "mac_pj", "macs_per_cycle")
@@ -140,6 +157,11 @@ class Params:
                             "it is the outermost")  # fmt: skip
         if self.instances > MOST_INSTANCES:
             raise SpecError(f"plain engine: {self.instances:,} instances of compute, expected at most {MOST_INSTANCES:,}")
+
+    @property
+    def convention(self) -> Counting:
+        """How its words are counted."""
+        return COUNTINGS[self.counting]
 
     @cached_property
     def instances(self) -> int:

@@ -1,0 +1,59 @@
+"""The part of a template that can be read without executing it: ``{% set NAME = NAME | default(VALUE) %}`` and ``{{NAME}}``.
+
+Loops, macros, calls and includes are refused: a template is a program, and a file that nobody wrote may hold any.
+"""
+
+from __future__ import annotations
+
+import re
+
+from archmodel.records.base import SpecError
+
+_MARK = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", re.DOTALL)
+_LITERAL = r"\"[^\"{}]*\"|'[^'{}]*'|[-+.\w]+"
+_SET = re.compile(rf"\{{%[-+]?\s*set\s+(\w+)\s*=\s*(?:(\w+)\s*\|\s*default\(\s*({_LITERAL})\s*\)|({_LITERAL}))\s*[-+]?%\}}")
+_USE = re.compile(r"\{\{[-+]?\s*(\w+)\s*[-+]?\}\}")
+MOST_MARKS = 1000
+LONGEST = 200
+"""Characters of a value."""
+
+
+def rendered(text: str, shown: str) -> str:
+    """The text with its variables in place, line for line.  Raises SpecError where it would have to be executed."""
+    values: dict[str, str] = {}
+    count = 0
+
+    def replaced(mark: re.Match[str]) -> str:
+        nonlocal count
+        count += 1
+        if count > MOST_MARKS:
+            raise _refusal(mark, shown, f"more than {MOST_MARKS} marks of a template")
+        lines = "\n" * mark[0].count("\n")
+        if mark[0].startswith("{#"):
+            return lines
+        if given := _SET.fullmatch(mark[0]):
+            return _assigned(given, values, mark, shown) or lines
+        used = _USE.fullmatch(mark[0])
+        if used is None or used[1] not in values:
+            raise _refusal(mark, shown, repr(mark[0][:60]))
+        return values[used[1]]
+
+    return _MARK.sub(replaced, text) if "{" in text else text
+
+
+def _assigned(given: re.Match[str], values: dict[str, str], mark: re.Match[str], shown: str) -> str:
+    """Sets a variable to its default, or to another one that has a value; nothing is left in its place."""
+    name, other, default, value = given.groups()
+    literal = value if other is None else values.get(other, default)
+    literal = values.get(literal, literal).strip("\"'")
+    if len(literal) > LONGEST:
+        raise _refusal(mark, shown, f"a value of {len(literal)} characters")
+    values.setdefault(name, literal)
+    return ""
+
+
+def _refusal(mark: re.Match[str], shown: str, found: str) -> SpecError:
+    before = mark.string[: mark.start()]
+    place = f"{shown}:{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
+    return SpecError(f"{place}: found {found}, expected plain YAML, {{% set NAME = VALUE %}} or {{{{NAME}}}} of a value set before; "
+                     "a template that computes is not executed: render it first")  # fmt: skip
