@@ -2,30 +2,112 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from archmodel.cost import Costs
 from archmodel.engines import Work, engine_module
+from archmodel.records.base import SpecError, record_hash, to_plain
+from archmodel.records.goal import Goal
 from archmodel.records.graph import Graph
-from archmodel.records.machine import Machine
-from archmodel.records.mapping import Certificate, Mapping, leaf
+from archmodel.records.machine import Engine, Machine
+from archmodel.records.mapping import Certificate, Mapping, Node, leaf, leaves
 from archmodel.records.result import Moved, Result
 from archmodel.rewriting import rewritten
+from archmodel.schema import choice
+from mapper.more import value
+
+from .rows import certificate
+from .trees import Mapped, fused, products
 
 
-def summary(graph: Graph, mapping: Mapping, machine: Machine, result: Result, costs: Costs) -> dict[str, Any]:
-    """Energy, cycles, their product, and what moves where; all instances together.
+@dataclass(frozen=True)
+class Answer:
+    """A mapping, what it was searched for, and what it costs; ``cpu_seconds`` is the search alone, None where there was none."""
+
+    graph: Graph
+    machine: Machine
+    costs: Costs
+    goal: Goal
+    mapping: Mapping
+    result: Result
+    cpu_seconds: float | None = None
+
+    @property
+    def after(self) -> Graph:
+        """The graph as the mapping leaves it."""
+        return rewritten(self.graph, self.mapping.rewrites)
+
+    @property
+    def value(self) -> float:
+        """Of the objective."""
+        return value(self.result, self.goal.objective)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What of an answer is shown: products on arrays, other fused trees by name, trees on plain engines."""
+
+    items: list[Mapped]
+    whole: dict[str, Node]
+    plain: list[tuple[Node, Engine]]
+
+    @property
+    def names(self) -> list[str]:
+        """What has a Program, by name."""
+        return [*(item.einsum.name for item in self.items), *self.whole]
+
+
+def shown(answer: Answer, wanted: list[str] | None) -> Shown:
+    """All of an answer, or what is asked for by name.  Raises SpecError for a name of neither a product nor a tree."""
+    plain = plain_trees(answer)
+    own = {id(tree) for tree, _ in plain}
+    whole = {name: tree for name, tree in fused(answer.mapping).items() if id(tree) not in own}
+    items = products(answer.graph, answer.mapping, answer.machine, answer.result)
+    if wanted is None:
+        return Shown(items, whole, plain)
+    members = [{end.einsum for end in leaves(tree)} for tree, _ in plain]
+    names = [*(item.einsum.name for item in items), *whole, *(name for tree in members for name in sorted(tree))]
+    for name in wanted:
+        if name not in names:
+            raise SpecError(f"--product {name}: no such matrix product; expected {choice(name, names[:40])}")
+    return Shown([item for item in items if item.einsum.name in wanted], {name: tree for name, tree in whole.items() if name in wanted},
+                 [pair for pair, held in zip(plain, members, strict=True) if held & set(wanted)])  # fmt: skip
+
+
+def plain_trees(answer: Answer) -> list[tuple[Node, Engine]]:
+    """The trees on plain engines, those that take most of the energy first."""
+    energy = {op.name: op.energy.value if op.energy else 0.0 for op in answer.result.ops}
+    found = [(tree, answer.machine.engine(leaf(tree).engine)) for tree in answer.mapping.trees]
+    found.sort(key=lambda pair: (-energy[leaf(pair[0]).einsum], leaf(pair[0]).einsum))
+    return [pair for pair in found if pair[1].type == "plain"]
+
+
+def to_json(answer: Answer, found: Shown) -> dict[str, Any]:
+    """Every key of ``map --json`` but those of --explain and --mapping."""
+    mapping, stage = answer.mapping, answer.graph.stage
+    return {
+        "model": stage.model, "machine": mapping.machine, "stage": stage.kind, **summary(answer),
+        "certificate": certificate(mapping.certificate), "mapping_hash": record_hash(mapping),
+        "products": [item.plain for item in found.items], "mapping": to_plain(mapping),
+    }  # fmt: skip
+
+
+def summary(answer: Answer) -> dict[str, Any]:
+    """Energy, cycles, their product, and what moves where, all instances together; what is proved of it.
 
     traffic          (level, tensor): words of a plain engine's level, bytes of a memory, read from it and written to it
     energy_by_level  pJ by level or cause; what computes a plain engine's points is ``mac``
     """
+    result = answer.result
     energy = None if result.energy is None else number(result.energy.value)
     return {
-        "energy_pj": energy, "cycles": result.cycles, "edp": None if energy is None else energy * result.cycles,
+        "objective": answer.goal.objective, "energy_pj": energy, "cycles": result.cycles,
+        "edp": None if energy is None else energy * result.cycles,
         "traffic": [{"level": row.level, "tensor": row.tensor, "reads": number(row.reads), "writes": number(row.writes), "unit": row.unit}
-                    for row in traffic(graph, mapping, machine, costs)],
-        "energy_by_level": by_cause(result),
+                    for row in traffic(answer)],
+        "energy_by_level": by_cause(result), **proof(answer.mapping.certificate), "cpu_seconds": answer.cpu_seconds,
     }  # fmt: skip
 
 
@@ -35,17 +117,17 @@ def proof(found: Certificate | None) -> dict[str, Any]:
     return {key: None if found is None else getattr(found, key) for key in keys}
 
 
-def traffic(graph: Graph, mapping: Mapping, machine: Machine, costs: Costs) -> list[Moved]:
-    """What every engine that counts it says is read and written, summed over Einsums, outer levels first."""
-    after = rewritten(graph, mapping.rewrites)
-    trees = {leaf(tree).einsum: tree for tree in mapping.trees}
+def traffic(answer: Answer) -> list[Moved]:
+    """What every engine that counts it says is read and written, summed over Einsums; levels in the order in which engines name them."""
+    after, machine = answer.after, answer.machine
+    trees = {leaf(tree).einsum: tree for tree in answer.mapping.trees}
     found: dict[tuple[str, str, str], Moved] = {}
     for engine in machine.engines:
         mine = tuple(einsum for einsum in after.einsums if einsum.name in trees and leaf(trees[einsum.name]).engine == engine.name)
         module = engine_module(engine)
         if not mine or not hasattr(module, "traffic"):
             continue
-        for rows in module.traffic(Work(after, mine, trees, machine, engine, "analytic", costs)).values():
+        for rows in module.traffic(Work(after, mine, trees, machine, engine, "analytic", answer.costs)).values():
             for row in rows:
                 key = (row.level, row.tensor, row.unit)
                 old = found.get(key, Moved(row.level, row.tensor, 0, 0, row.unit))

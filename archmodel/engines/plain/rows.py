@@ -13,7 +13,7 @@ from archmodel.records.figure import Figure
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.mapping import leaves
-from archmodel.records.result import OpResult
+from archmodel.records.result import Moved, OpResult
 
 FUSES = True
 
@@ -53,6 +53,16 @@ def capacity_bytes(engine: Engine) -> int | None:
 def evaluate(work: Work) -> dict[str, OpResult]:
     """A row for each tree, by its first Einsum.  Raises SpecError for a tree that is not legal."""
     return {einsum.name: _row(work, einsum, cost_of(work.graph, work.trees[einsum.name], work.engine.params)) for einsum in work.einsums}
+
+
+def traffic(work: Work) -> dict[str, tuple[Moved, ...]]:
+    """Words of each level and tensor in all instances, by each tree's first Einsum.  Raises SpecError for a tree that is not legal."""
+    found = {}
+    for einsum in work.einsums:
+        rows = cost_of(work.graph, work.trees[einsum.name], work.engine.params).traffic
+        found[einsum.name] = tuple(Moved(row.level, row.tensor, row.reads * einsum.repeat, row.writes * einsum.repeat, "words")
+                                   for row in rows if row.reads or row.writes)  # fmt: skip
+    return found
 
 
 def _row(work: Work, first: Einsum, cost: Cost) -> OpResult:

@@ -1,0 +1,145 @@
+"""Why a mapping costs what it does, for people and as plain data: what binds, what more would bring, what constraints cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from archmodel.records.base import to_plain
+from archmodel.records.goal import Limit
+from mapper.differences import Difference, differences
+from mapper.more import Gain, gains
+from mapper.prices import Price, prices
+
+from .grid import grid, lines
+from .mapped import Answer, number, summary
+
+
+@dataclass(frozen=True)
+class Why:
+    """What is said of an answer beside its figures, each part where it was asked for or there is something to say.
+
+    prices       the free optimum, and what each constraint costs
+    differences  from the best mapping, of one that was given
+    """
+
+    answer: Answer
+    best: Answer
+    gains: list[Gain] | None = None
+    prices: tuple[float, list[Price]] | None = None
+    differences: list[Difference] | None = None
+
+    @classmethod
+    def of(cls, answer: Answer, best: Answer, explained: bool) -> Why:
+        """``explained`` looks for what more would bring and what constraints cost, a search each."""
+        goal, where = best.goal, (best.graph, best.machine, best.costs, best.goal)
+        bound = explained and (goal.limits or (goal.constraints and goal.constraints.rules))
+        pair = (answer.mapping, answer.result), (best.mapping, best.result)
+        return cls(
+            answer, best, gains(*where, best.value) if explained else None, prices(*where, best.value) if bound else None,
+            differences(best.after, best.machine, *pair) if answer is not best else None,
+        )  # fmt: skip
+
+    def text(self) -> str:
+        """Tables, each after an empty line."""
+        parts = [] if self.gains is None else [gains_text(self.best, self.gains)]
+        parts += [] if self.prices is None else [prices_text(self.best, *self.prices)]
+        parts += [] if self.differences is None else [differences_text(self.differences)]
+        return "".join(f"\n{part}" for part in parts)
+
+    def plain(self) -> dict[str, Any]:
+        """The keys ``more``, ``constraints``, ``best`` and ``differences``, those that there are."""
+        found: dict[str, Any] = {} if self.gains is None else {"more": gains_plain(self.gains)}
+        found |= {} if self.prices is None else {"constraints": prices_plain(*self.prices)}
+        if self.differences is not None:
+            found |= {"best": summary(self.best), "differences": [_plain(item) for item in self.differences]}
+        return found
+
+
+def _plain(item: Difference) -> dict[str, Any]:
+    changes = [{"what": change.what, "mine": change.mine, "best": change.best, "energy_pj": change.energy_pj, "cycles": change.cycles}
+               for change in item.changes]  # fmt: skip
+    return {"einsums": list(item.einsums), "energy_pj": item.energy_pj, "cycles": item.cycles, "changes": changes}
+
+
+UNITS = {"latency": "cycles", "energy": "pJ", "edp": "pJ x cycles"}
+
+
+def gains_text(answer: Answer, found: Sequence[Gain]) -> str:
+    """A row for each resource: what one more unit and twice as many save, and the next size that changes anything."""
+    rows = [[gain.resource, f"{number(gain.have):,} {gain.unit}", _saved(gain.one_more, answer.value), _saved(gain.twice, answer.value),
+             _next(gain, answer.value)] for gain in found]  # fmt: skip
+    title = f"what more of a resource saves, in {UNITS[answer.goal.objective]} of {answer.value:,.0f}"
+    text = grid(title, ("resource", ">have", ">one step more", ">twice", "next size that saves"), rows)
+    refused = [(gain.resource, gain.why) for gain in found if gain.why]
+    return text + (lines(refused) if refused else "")
+
+
+def _saved(then: float | None, now: float) -> str:
+    if then is None:
+        return "refused"
+    return "nothing" if then == now else f"{now - then:,.0f}"
+
+
+def _next(gain: Gain, now: float) -> str:
+    if gain.next is None or gain.then is None:
+        return "-"
+    return f"{gain.next:,}: {now - gain.then:,.0f}"
+
+
+def gains_plain(found: Sequence[Gain]) -> list[dict[str, Any]]:
+    """The keys of a Gain, numbers as JSON has them."""
+    return [{"resource": gain.resource, "unit": gain.unit, "have": number(gain.have), "step": gain.step, "one_more": gain.one_more,
+             "twice": gain.twice, "next": gain.next, "then": gain.then, "why": gain.why} for gain in found]  # fmt: skip
+
+
+def prices_text(answer: Answer, free: float, found: Sequence[Price]) -> str:
+    """A row for each constraint: its line, what it says, what it costs by itself and as the last one."""
+    rows = [[price.rule.place, said(price), _cost(price.alone), _cost(price.last)] for price in found]
+    over = answer.value - free
+    title = f"what constraints cost, in {UNITS[answer.goal.objective]}: together {over:,.0f} above the free optimum of {free:,.0f}"
+    return grid(title, ("where", "constraint", ">alone", ">beside the others"), rows)
+
+
+def _cost(value: float | None) -> str:
+    return "-" if value is None else "nothing" if not value else f"{value:,.0f}"
+
+
+def prices_plain(free: float, found: Sequence[Price]) -> dict[str, Any]:
+    """The free optimum, and each constraint with its line and its costs."""
+    each = [{"place": price.rule.place, "constraint": said(price), "alone": price.alone, "last": price.last} for price in found]
+    return {"free_optimum": free, "each": each}
+
+
+def said(price: Price) -> str:
+    """A constraint in a few words."""
+    rule = price.rule
+    if isinstance(rule, Limit):
+        return f"{rule.what} at most {number(rule.most):,}"
+    plain = {key: value for key, value in to_plain(rule).items() if key != "tree" and value not in ("", None, [], "*")}
+    defaults = {"least": 1, "multiple": 1}
+    words = [f"{key} {_short(value)}" for key, value in plain.items() if defaults.get(key) != value]
+    return f"{type(rule).__name__.removesuffix('Rule').lower()}: {', '.join(words)}" if words else type(rule).__name__.lower()
+
+
+def _short(value: Any) -> str:
+    return "/".join(_short(item) for item in value) if isinstance(value, list) else str(value).lower() if value is True else str(value)
+
+
+def differences_text(found: Sequence[Difference]) -> str:
+    """What the best mapping does otherwise, and what it saves."""
+    if not found:
+        return "The mapper finds nothing better: the best mapping is this one.\n"
+    text = []
+    for item in found:
+        saved = f"{item.energy_pj:,.0f} pJ and {item.cycles:,} cycles"
+        rows = [[change.what, change.mine, change.best, _alone(change.energy_pj), _alone(change.cycles)] for change in item.changes]
+        title = f"{' + '.join(item.einsums)}: the best mapping saves {saved}"
+        columns = ("difference", "here", "in the best", ">alone saves pJ", ">cycles")
+        text.append(grid(title, columns, rows) if rows else title + "\n")
+    return "\n".join(text)
+
+
+def _alone(value: float | None) -> str:
+    return "not by itself" if value is None else f"{value:,.0f}"
