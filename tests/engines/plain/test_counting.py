@@ -10,8 +10,8 @@ from archmodel.records.engines.plain import COUNTINGS
 from tests.engines.plain.small import A3, cost, graph_of, tree_of, words
 
 GRAPH = graph_of({"m": 4, "n": 2, "k": 6}, "c[m,n] = mul+add a[m,k] b[k,n]")
-TREE = tree_of("for k 3", "a in buffer", "b in buffer", "c in buffer", "for m 1", "a in register", "c in register", "for n 1", "b in register",
-               "for k 1", "c")  # fmt: skip
+TREE = tree_of("for k 3", "a in buffer", "b in buffer", "c in buffer", "for m 1", "a in register", "c in register", "for n 1",
+               "b in register", "for k 1", "c")  # fmt: skip
 """Two parts of k: c comes back once, 8 elements; the loop over n, then k, changes everything in the registers but c."""
 
 
