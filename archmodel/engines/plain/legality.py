@@ -142,7 +142,7 @@ def _check_room(graph: Graph, nest: Nest, params: Params) -> None:
     for need, level in zip(room(graph, nest, params), params.levels, strict=True):
         if level.words is not None and need > level.words:
             raise refusal(nest.leaves[0].einsum.name, f"{level.name} must hold {_whole(need)} words and has {level.words:,}; "
-                          f"{_whole(need)} would do, {_whole(need - level.words)} are missing")  # fmt: skip
+                          f"{_whole(need - level.words)} more would do")  # fmt: skip
 
 
 def _whole(amount: Fraction) -> str:
