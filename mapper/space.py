@@ -1,22 +1,49 @@
-"""The mapspace of one GEMM on one systolic array, as arrays: every dataflow, every trip count, every loop order."""
+"""The mapspace of one GEMM on one systolic array, as arrays: every dataflow, every legal tile, every loop order.
+
+Traffic and energy of a tiling follow from the trips of its loops and from their order alone, and so do good bounds of its cycles.
+So the search looks at cuts first, one for each number of trips, and takes only the promising ones apart into their tile sizes.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import permutations
-from math import isqrt
+from math import inf, isqrt
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from archmodel.engines.systolic.closed_form import START, Array, Batch, join
-from archmodel.engines.systolic.tiling import ROLES, I, L, Y, ceil_div, quantum, tile_words, words_fit
+from archmodel.engines.systolic.passes import traffic
+from archmodel.engines.systolic.tiling import RANKS, ROLES, I, L, Words, Y, ceil_div, quantum, tile_words, words_fit
 from archmodel.memory.port import Port
 from archmodel.records.base import SpecError
-from archmodel.records.engines.systolic import Hardware
+from archmodel.records.engines.systolic import OUTPUT_PARAMETER_BYTES, SUM_BITS, Hardware
 
 MOST_TILINGS = 1 << 22
-"""Of one dataflow; each takes a few hundred bytes while it is looked at."""
+"""Cuts of one dataflow, and tile sizes of a few cuts; each takes a few hundred bytes while it is looked at."""
 Sizes = dict[str, int]
 """Extents of m, n, k."""
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a goal leaves of the space.
+
+    tiles   of a dataflow and rank, which of these sizes a tile may have
+    orders  whether a dataflow's loops may stand in this order of ranks, outermost first
+    bytes   of the buffer that a mapping may use, all banks together
+    """
+
+    tiles: Callable[[str, str, Array], Mask] | None = None
+    orders: Callable[[str, tuple[str, ...]], bool] | None = None
+    bytes: float = inf
+
+
+FREE = Rules()
 
 
 def tiles(extent: int, grain: int) -> Array:
@@ -33,22 +60,49 @@ def tiles(extent: int, grain: int) -> Array:
     return np.minimum(units * grain, extent)
 
 
-def grid(sizes: Sizes, requantise: bool, hardware: Hardware) -> Batch:
-    """Dataflow x tile sizes that fit the buffers; the order of the loops is still open."""
-    return join([_of_flow(flow, sizes, requantise, hardware) for flow in hardware.dataflows])
+def grid(sizes: Sizes, requantise: bool, hardware: Hardware, rules: Rules = FREE) -> Batch:
+    """Cuts: dataflow x trips of each rank that fit the buffers, each with its smallest tiles; the order of the loops is still open."""
+    return join([_of_flow(flow, sizes, requantise, hardware, rules) for flow in hardware.dataflows])
 
 
-def _of_flow(flow: str, sizes: Sizes, requantise: bool, hardware: Hardware) -> Batch:
+def _of_flow(flow: str, sizes: Sizes, requantise: bool, hardware: Hardware, rules: Rules) -> Batch:
     roles = ROLES[flow]
-    choices = [tiles(sizes[rank], quantum(flow, rank, hardware)) for rank in roles]
-    tile = _crossed(choices, sizes, hardware)
-    words = tile_words((tile[L], tile[I], tile[Y]), flow == "os", flow == "is", hardware)
-    tile = tile[:, np.asarray(words_fit(words, requantise, hardware))]
+    tile = _crossed([_cuts(flow, rank, sizes[rank], hardware, rules) for rank in roles], sizes, hardware)
+    tile = tile[:, _fits(flow, tile, requantise, hardware, rules)]
     count = tile.shape[1]
     extent = np.repeat(np.array([[sizes[rank]] for rank in roles]), count, axis=1)
     order = np.repeat(np.array([[L], [I], [Y]]), count, axis=1)
     flags = [np.full(count, flag) for flag in (flow == "os", flow == "is", requantise, False)]
     return Batch(extent, tile, order, *flags)
+
+
+def _cuts(flow: str, rank: str, extent: int, hardware: Hardware, rules: Rules) -> Array:
+    grain = quantum(flow, rank, hardware)
+    if rules.tiles is None:
+        return tiles(extent, grain)
+    _refuse_crowd(ceil_div(extent, grain), {rank: extent})
+    every = _within(flow, rank, 1, ceil_div(extent, grain), extent, grain, rules)
+    _, first = np.unique(ceil_div(extent, every), return_index=True)
+    return np.sort(every[first])
+
+
+def _within(flow: str, rank: str, least: int, most: int, extent: int, grain: int, rules: Rules) -> Array:
+    """Tile sizes from ``least`` to ``most`` grains that a rank may have."""
+    every = np.minimum(np.arange(least, most + 1) * grain, extent)
+    return every if rules.tiles is None else every[rules.tiles(flow, rank, every)]
+
+
+def _fits(flow: str, tile: Array, requantise: bool, hardware: Hardware, rules: Rules) -> Mask:
+    words = tile_words((tile[L], tile[I], tile[Y]), flow == "os", flow == "is", hardware)
+    able = np.asarray(words_fit(words, requantise, hardware))
+    return able if rules.bytes == inf else able & (buffer_bytes(words, requantise, hardware) <= rules.bytes)
+
+
+def buffer_bytes(words: Words, requantise: bool, hardware: Hardware) -> Any:
+    """Bytes that the tiles of one step occupy in all banks of X, Y, Z and P together."""
+    x, y = words.x * hardware.rows * hardware.x_bits // 8, words.y_rows * words.y_pitch * hardware.cols * hardware.y_bits // 8
+    z, p = words.y_rows * words.z_pitch * hardware.cols * SUM_BITS // 8, words.p * hardware.cols * OUTPUT_PARAMETER_BYTES * requantise
+    return hardware.banks * (x + y + z + p)
 
 
 def _crossed(choices: list[Array], sizes: Sizes, hardware: Hardware) -> Array:
@@ -63,7 +117,8 @@ def _crossed(choices: list[Array], sizes: Sizes, hardware: Hardware) -> Array:
 
 def _refuse_crowd(count: int, sizes: Sizes) -> None:
     if count > MOST_TILINGS:
-        raise SpecError(f"a product of {sizes['m']} x {sizes['n']} x {sizes['k']} (m x n x k) can be cut in more than {MOST_TILINGS} ways; "
+        shape, names = " x ".join(str(size) for size in sizes.values()), " x ".join(sizes)
+        raise SpecError(f"a product of {shape} ({names}) can be cut in more than {MOST_TILINGS} ways; "
                         "take fewer tokens at once, or a smaller buffer")  # fmt: skip
 
 
@@ -86,9 +141,58 @@ def in_every_order(work: Batch) -> Batch:
     return join(parts)
 
 
+def in_legal_order(work: Batch, rules: Rules) -> Batch:
+    """The tilings of ``in_every_order`` whose loops, those of one trip put anywhere, may stand in some legal order."""
+    if rules.orders is None:
+        return work
+    single = ceil_div(work.extent, work.tile) == 1
+    able = np.zeros(len(work), dtype=bool)
+    for flow, mine in (("os", work.output), ("is", work.n_is_i), ("ws", ~work.output & ~work.n_is_i)):
+        for order in permutations((L, I, Y)):
+            if rules.orders(flow, tuple(ROLES[flow][role] for role in order)):
+                place = np.argsort(np.array(order))
+                at = [place[work.order[p]] for p in range(3)]
+                free = [np.take_along_axis(single, work.order[p : p + 1], axis=0)[0] for p in range(3)]
+                ahead = [free[p] | free[q] | (at[p] < at[q]) for p, q in ((0, 1), (0, 2), (1, 2))]
+                able |= mine & ahead[0] & ahead[1] & ahead[2]
+    return work[np.flatnonzero(able)]
+
+
+def legal_order(order: tuple[str, ...], single: set[str], flow: str, rules: Rules) -> tuple[str, ...]:
+    """The first legal order that differs from ``order`` only in where the loops of one trip stand."""
+    rest = [rank for rank in order if rank not in single]
+    for other in (order, *permutations(RANKS)):
+        if [rank for rank in other if rank not in single] == rest and (rules.orders is None or rules.orders(flow, other)):
+            return other
+    raise SpecError(f"no legal order of the loops {', '.join(order)}")
+
+
+def apart(work: Batch, at: int, rules: Rules, hardware: Hardware) -> Batch:
+    """Cut ``at`` of ``work`` in all its tile sizes that fit: those with as many trips."""
+    flow, requantise = flow_of(work, at), bool(work.requantise[at])
+    smallest, extents, ranges = work.tile[:, at], work.extent[:, at], []
+    for role, rank in enumerate(ROLES[flow]):
+        extent, grain, trips = int(extents[role]), quantum(flow, rank, hardware), int(ceil_div(extents[role], smallest[role]))
+        units = ceil_div(extent, grain)
+        most = units if trips == 1 else ceil_div(units, trips - 1) - 1
+        mine = _within(flow, rank, ceil_div(units, trips), most, extent, grain, rules) if trips > 1 else np.array([smallest[role]])
+        others = np.repeat(smallest[:, None], len(mine), axis=1)
+        others[role] = mine
+        ranges.append(mine[_fits(flow, others, requantise, hardware, rules)])
+    _refuse_crowd(len(ranges[0]) * len(ranges[1]) * len(ranges[2]), dict(zip(ROLES[flow], extents.tolist(), strict=True)))
+    tile = np.stack([axis.ravel() for axis in np.meshgrid(*ranges, indexing="ij")])
+    tile = tile[:, _fits(flow, tile, requantise, hardware, rules)]
+    same = work[np.full(tile.shape[1], at)]
+    return Batch(same.extent, tile, same.order, same.output, same.n_is_i, same.requantise, same.init)
+
+
+def flow_of(work: Batch, at: int) -> str:
+    return "os" if work.output[at] else "is" if work.n_is_i[at] else "ws"
+
+
 def floor(work: Batch, hardware: Hardware, port: Port) -> Array:
-    """Cycles below which no order of a tiling can be: its exec commands alone, or each operand moved just once."""
-    return _bound(work, hardware, port, ordered=False)
+    """Cycles below which no order and no tile size of a cut can be: its exec commands alone, or each operand moved just once."""
+    return _bound(work, hardware, port, ordered=False, any_tile=True)
 
 
 def least(sizes: Sizes, requantise: bool, hardware: Hardware, port: Port) -> int:
@@ -109,38 +213,69 @@ def lower_bound(work: Batch, hardware: Hardware, port: Port) -> Array:
     return _bound(work, hardware, port, ordered=True)
 
 
-def _bound(work: Batch, hardware: Hardware, port: Port, ordered: bool) -> Array:
+def cut_bound(work: Batch, hardware: Hardware, port: Port) -> Array:
+    """The same for all tile sizes of a cut."""
+    return _bound(work, hardware, port, ordered=True, any_tile=True)
+
+
+def _bound(work: Batch, hardware: Hardware, port: Port, ordered: bool, any_tile: bool = False) -> Array:
     """Products of sums along single loops, which are exact because a tile of lanes is whole words."""
     trips = ceil_div(work.extent, work.tile)
     rest = work.extent - (trips - 1) * work.tile
     folds = (ceil_div(work.extent[L], hardware.rows), ceil_div(work.extent[Y], hardware.cols))
     slots = (trips[I] - 1) * np.maximum(hardware.rows, work.tile[I]) + np.maximum(hardware.rows, rest[I])
+    if any_tile:  # a stream takes its own length, and no less than the preload beside it
+        slots = np.maximum(work.extent[I], trips[I] * hardware.rows)
     array = trips.prod(axis=0) * (2 * hardware.rows + hardware.cols + 1) + folds[0] * folds[1] * slots
     array = array + trips[L] * trips[Y] * (work.extent[I] - slots)
-    beats, commands = _moves(work, trips, folds, hardware, ordered)
-    memory = beats * port.interval + commands * (2 + port.latency - port.interval)
+    moves = traffic(work, hardware, ordered)
+    memory = moves.beats * port.interval + moves.commands * (2 + port.latency - port.interval)
     if hardware.banks == 1:
         return START + array + memory
     return START + np.maximum(array + 3 * (2 + port.latency), memory)
 
 
-def _moves(work: Batch, trips: Array, folds: tuple[Array, Array], hardware: Hardware, ordered: bool) -> tuple[Array, Array]:
-    """Beats and commands of all loads and stores, output parameters left out."""
+def count(sizes: Sizes, requantise: bool, hardware: Hardware, rules: Rules = FREE) -> int:
+    """How many mappings the space has: dataflows x tiles that fit x orders that differ.
 
-    def passes(free: Array | int) -> Array | int:
-        """How often an operand moves in full: once a trip of the loop it does not depend on, unless that is innermost."""
-        return np.where(work.order[2] == free, 1, np.choose(free, trips)) if ordered else 1
+    What fits goes on fitting as a tile shrinks, so that for each tile of two ranks the third is counted by bisection.
+    """
+    return sum(_count_of(flow, sizes, requantise, hardware, rules) for flow in hardware.dataflows)
 
-    output = work.output
-    # Y and Z depend on y and on one of l and i; the other is the loop that they are free of.
-    y_free, z_free = np.where(output, L, I), np.where(output, I, L)
-    x_passes, y_passes, visits = passes(Y), passes(y_free), passes(z_free)
-    y_words = folds[1] * np.where(output, work.extent[I], work.extent[L])
-    z_words = folds[1] * np.where(output, work.extent[L], work.extent[I])
-    y_tiles = trips[Y] * np.where(output, trips[I], trips[L])
-    z_tiles = trips[Y] * np.where(output, trips[L], trips[I])
-    raw = 2 * (visits - 1) + work.init + ~work.requantise
-    beats = x_passes * folds[0] * work.extent[I] * hardware.beats("X") + y_passes * y_words * hardware.beats("Y")
-    beats = beats + z_words * (raw * hardware.beats("Z") + work.requantise * hardware.beats("Q"))
-    commands = x_passes * trips[L] * trips[I] + y_passes * y_tiles + z_tiles * (2 * visits - 1 + work.init)
-    return beats, commands
+
+def _count_of(flow: str, sizes: Sizes, requantise: bool, hardware: Hardware, rules: Rules) -> int:
+    every = [_within(flow, rank, 1, ceil_div(sizes[rank], grain), sizes[rank], grain, rules)
+             for rank in ROLES[flow] for grain in (quantum(flow, rank, hardware),)]  # fmt: skip
+    if not all(len(choices) for choices in every):
+        return 0
+
+    def most(l_tile: Array, other: Array, role: int) -> Array:
+        """How many of the choices of a role, I or Y, fit beside a tile of L and one of the other role."""
+        low, high = np.zeros(len(l_tile), dtype=np.int64), np.full(len(l_tile), len(every[role]))
+        tile = np.empty((3, len(l_tile)), dtype=np.int64)
+        tile[L], tile[I + Y - role] = l_tile, other
+        while (low < high).any():
+            middle = (low + high) // 2
+            tile[role] = every[role][np.minimum(middle, len(every[role]) - 1)]
+            fine = _fits(flow, tile, requantise, hardware, rules) & (low < high)
+            low, high = np.where(fine, middle + 1, low), np.where(fine, high, middle)
+        return low
+
+    columns = most(every[L], np.full(len(every[L]), every[I][0]), Y)
+    l_tile = np.repeat(every[L], columns)
+    y_tile = every[Y][np.arange(len(l_tile)) - np.repeat(np.cumsum(columns) - columns, columns)]
+    found = most(l_tile, y_tile, I)
+    several = [(tile < sizes[ROLES[flow][role]]).astype(np.intp) for role, tile in ((L, l_tile), (Y, y_tile))]
+    whole = (found == len(every[I])) & (every[I][-1] == sizes[ROLES[flow][I]])
+    orders = _orders(flow, rules)
+    return int((orders[several[0], 0, several[1]] * whole + orders[several[0], 1, several[1]] * (found - whole)).sum())
+
+
+def _orders(flow: str, rules: Rules) -> Array:
+    """How many orders differ and are legal, by whether the loops of L, I and Y have more than one trip."""
+    found = np.zeros((2, 2, 2), dtype=np.int64)
+    for several in np.ndindex(2, 2, 2):
+        legal = {tuple(role for role in order if several[role]) for order in permutations((L, I, Y))
+                 if rules.orders is None or rules.orders(flow, tuple(ROLES[flow][role] for role in order))}  # fmt: skip
+        found[several] = len(legal)
+    return found

@@ -20,7 +20,9 @@ from archmodel.records.engines.systolic import Hardware
 from archmodel.records.graph import Einsum, Gemm, Graph, Stage, Tensor
 from archmodel.records.machine import Machine
 from archmodel.records.mapping import Mapping, Node, Relayout
-from mapper.systolic import Target, target
+from mapper.cheapest import Search
+from mapper.pricing import Share, Target, Task, Turn, target
+from mapper.space import FREE, Rules
 
 FLOWS = (("ws",), ("is",), ("os",), ("ws", "os"), ("is", "os", "ws"))
 
@@ -59,6 +61,15 @@ def aim(hardware: Hardware, port: Port) -> Target:
     return replace(target(machine, engine), hardware=hardware, port=port)
 
 
+def searched(shape: dict[str, int], requantise: bool, where: Target, rounds: int = 1, turns: dict[str, int] | None = None,
+             objective: str = "latency", rules: Rules = FREE) -> Search:  # fmt: skip
+    """The search of one product on one copy."""
+    share = Share("", shape, rounds, rounds)
+    found = Search(objective)
+    found.run(Task(where, share, {flow: Turn(cycles) for flow, cycles in (turns or {}).items()}, requantise, where.hardware, rules))
+    return found
+
+
 def multiples(extent: int, grain: int) -> list[int]:
     """Every legal tile of a rank: multiples of ``grain`` below it, and the whole rank."""
     return [*range(grain, extent, grain), extent]
@@ -73,11 +84,11 @@ def smallest(extent: int, grain: int) -> list[int]:
     return sorted(by_trips.values())
 
 
-def every_mapping(sizes: dict[str, int], requantise: bool, hardware: Hardware, all_tiles: bool = False) -> Batch:
+def every_mapping(sizes: dict[str, int], requantise: bool, hardware: Hardware, cuts: bool = False) -> Batch:
     """Dataflow x tile x order, all six of them, that fit: with each legal tile, or the smallest for its trips."""
     parts = []
+    choose = smallest if cuts else multiples
     for flow in hardware.dataflows:
-        choose = multiples if all_tiles else smallest
         tiles = [np.array(choose(sizes[rank], quantum(flow, rank, hardware))) for rank in RANKS]
         m, n, k = (axis.ravel() for axis in np.meshgrid(*tiles, indexing="ij"))
         kept = np.flatnonzero(fits(Tiling(*(sizes[rank] for rank in RANKS), m, n, k, flow, ("m", "n", "k"), requantise), hardware))
@@ -87,12 +98,25 @@ def every_mapping(sizes: dict[str, int], requantise: bool, hardware: Hardware, a
     return join(parts)
 
 
-def best_of(work: Batch, where: Target, rounds: int = 1, turns: dict[str, int] | None = None) -> tuple[int, float]:
-    """(cycles, energy) of the best of ``work``, all of it priced."""
+def distinct_orders(work: Batch) -> int:
+    """How many mappings are left when those that differ in where a loop of one trip stands are one."""
+    several = (-(-work.extent // work.tile) > 1).sum(axis=0)
+    return round(sum(1 / {0: 6, 1: 6, 2: 3, 3: 1}[count] for count in several.tolist()))
+
+
+def costs_of(work: Batch, where: Target, rounds: int = 1, turns: dict[str, int] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Picojoules and cycles of all of ``work``, priced."""
     extra = np.array([(turns or {}).get("os" if o else "is" if i else "ws", 0) for o, i in zip(work.output, work.n_is_i, strict=True)])
     cost = price(work, where.hardware, where.port)
-    cycles, energy = cost.cycles * rounds + extra, energy_pj(cost, where.hardware, where.prices) * rounds
-    at = np.lexsort((energy, cycles))[0]
+    cycles = cost.cycles * rounds + extra
+    return energy_pj(cost, where.hardware, where.prices) * rounds + where.static_pj * cycles, cycles
+
+
+def best_of(work: Batch, where: Target, rounds: int = 1, turns: dict[str, int] | None = None,
+            objective: str = "latency") -> tuple[int, float]:  # fmt: skip
+    """(cycles, energy) of the best of ``work``."""
+    energy, cycles = costs_of(work, where, rounds, turns)
+    at = np.lexsort({"latency": (energy, cycles), "energy": (cycles, energy), "edp": (energy, energy * cycles)}[objective])[0]
     return int(cycles[at]), float(energy[at])
 
 

@@ -82,7 +82,7 @@ def test_complete_and_without_doubles() -> None:
     for shape, requantise, hardware in cases(2, 150, 60):
         found = keys(in_every_order(grid(shape, requantise, hardware)))
         assert len(found) == len(set(found)), (shape, hardware)
-        assert set(found) == set(keys(every_mapping(shape, requantise, hardware))), (shape, hardware)
+        assert set(found) == set(keys(every_mapping(shape, requantise, hardware, cuts=True))), (shape, hardware)
         sizes.append(len(found))
     assert max(sizes) > 1000 and 0 in sizes  # small P buffers hold no tile of some shapes
 
@@ -96,7 +96,7 @@ def test_order_count() -> None:
 def test_every_order_costs_what_its_double_costs() -> None:
     """Where a loop of one trip stands makes no difference, so one such order is enough."""
     for shape, requantise, hardware in cases(4, 40, 40):
-        work = every_mapping(shape, requantise, hardware)
+        work = every_mapping(shape, requantise, hardware, cuts=True)
         if not len(work):
             continue
         cost = price(work, hardware, random_port(generator(4)))

@@ -19,6 +19,7 @@ from archmodel.records.machine import Engine, Machine
 from archmodel.records.program import INSTRUCTION_BYTES
 
 from .closed_form import Cost
+from .passes import Traffic
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def _element(hardware: Hardware, costs: Costs, node: int) -> Figure:
     return total((_floating(costs.area_um2, node, hardware.x_bits, hardware.y_bits), registers))
 
 
-def counts(cost: Cost, hardware: Hardware, prices: Tariff) -> list[tuple[str, Figure, np.ndarray]]:
+def counts(cost: Cost | Traffic, hardware: Hardware, prices: Tariff) -> list[tuple[str, Figure, np.ndarray]]:
     """(cause, figure, how often) of every action.  Every PE of a streamed word multiplies, padding included."""
     x, y, z = (cost.streamed[name] for name in "XYZ")
     slots = x * hardware.rows * hardware.cols
@@ -112,7 +113,7 @@ def counts(cost: Cost, hardware: Hardware, prices: Tariff) -> list[tuple[str, Fi
     return [*rows, ("wires to pins", prices.wires["pins"], cost.read_bytes + cost.write_bytes)]
 
 
-def energy_pj(cost: Cost, hardware: Hardware, prices: Tariff) -> np.ndarray:
+def energy_pj(cost: Cost | Traffic, hardware: Hardware, prices: Tariff) -> np.ndarray:
     """Picojoules of each tiling priced."""
     return sum(figure.value * count for _, figure, count in counts(cost, hardware, prices))  # type: ignore[return-value]
 
