@@ -113,7 +113,8 @@ def _moving(level: Level, traffic: tuple[Traffic, ...]) -> Fraction:
 
 
 def _cycles(params: Params, steps: tuple[tuple[str, Fraction], ...], moving: dict[str, Fraction]) -> Fraction:
-    """Levels move beside compute and beside each other, but for those without a second buffer, which wait and are waited for."""
+    """Levels move beside compute and beside each other, but for those of a single buffer, whose transfers add their time."""
     single = {level.name for level in params.levels if level.buffering == "single"}
-    waiting = sum((cycles for _, cycles in steps), Fraction(0)) + sum((moving[name] for name in moving if name in single), Fraction(0))
-    return max([waiting, *(cycles for name, cycles in moving.items() if name not in single)])
+    beside = [cycles for name, cycles in moving.items() if name not in single]
+    after = (cycles for name, cycles in moving.items() if name in single)
+    return max(sum((cycles for _, cycles in steps), Fraction(0)), *beside, Fraction(0)) + sum(after, Fraction(0))

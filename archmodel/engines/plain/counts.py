@@ -49,11 +49,15 @@ class Stay:
 
 @dataclass(frozen=True, eq=False)
 class Leaf:
-    """An Einsum under all loops ``cuts`` and storage nodes ``stays`` on its path, outermost first."""
+    """An Einsum under all loops ``cuts`` and storage nodes ``stays`` on its path, outermost first.
+
+    gone  those of them whose tile is not there yet, or no longer, while the Einsum runs
+    """
 
     einsum: Einsum
     cuts: tuple[Cut, ...]
     stays: tuple[Stay, ...]
+    gone: tuple[Stay, ...] = ()
 
     def innermost(self, tensor: str) -> Stay | None:
         """Where the compute unit finds a tensor; None is the outermost level."""
@@ -172,7 +176,8 @@ def counts(scene: Scene, stays: Sequence[Stay], leaves: Sequence[Leaf]) -> Itera
     for leaf in leaves:
         points = frozenset(dict(leaf.einsum.ranks))
         for tensor in dict.fromkeys(leaf.einsum.inputs):
-            yield from _read(scene, tensor, leaf.cuts, leaf.innermost(tensor), None, points)
+            for _ in range(leaf.einsum.inputs.count(tensor)):
+                yield from _read(scene, tensor, leaf.cuts, leaf.innermost(tensor), None, points)
         yield from _written(scene, leaf.einsum, leaf.cuts, leaf.innermost(leaf.einsum.output), None, points)
 
 

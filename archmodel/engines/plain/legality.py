@@ -126,7 +126,7 @@ def room(graph: Graph, nest: Nest, params: Params) -> list[Fraction]:
     need = [Fraction(0)] * len(params.levels)
     for leaf in nest.leaves:
         for place, level in enumerate(params.levels[1:], 1):
-            live = (_words_of(graph, nest, stay, level) for stay in leaf.stays if stay.level == place)
+            live = (_words_of(graph, nest, stay, level) for stay in leaf.stays if stay.level == place and stay not in leaf.gone)
             need[place] = max(need[place], sum(live, Fraction(0)))
     whole = [Stay(name, HOME, ()) for name in nest.scene.ranks if reaches_home(nest, name)]
     need[HOME] = sum((_words_of(graph, nest, stay, params.levels[HOME]) for stay in whole), Fraction(0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from archmodel.engines.plain.addressed import counted
 from archmodel.engines.plain.counts import Cut, Leaf, Scene, Stay
 from archmodel.records.base import SpecError, one_of, shown
 from archmodel.records.engines.plain import Params
@@ -27,8 +28,16 @@ class Nest:
 
 @dataclass(frozen=True)
 class _Above:
+    """What stands above a node.
+
+    lives  of storage nodes without a loop below them so far: whether their tile comes, and goes, within the body at hand
+    gone   storage nodes whose tile is not there yet, or no longer
+    """
+
     cuts: tuple[Cut, ...] = ()
     stays: tuple[Stay, ...] = ()
+    lives: tuple[tuple[Stay, bool, bool], ...] = ()
+    gone: tuple[Stay, ...] = ()
 
 
 def nest_of(graph: Graph, tree: Node, params: Params) -> Nest:
@@ -36,30 +45,52 @@ def nest_of(graph: Graph, tree: Node, params: Params) -> Nest:
     names = [leaf.einsum for leaf in leaves(tree)]
     if twice := [name for name in names if names.count(name) > 1]:
         raise refusal(twice[0], "it has two leaves, expected one")
-    einsums = {einsum.name: einsum for einsum in graph.einsums if einsum.name in names}
-    nest = Nest(scene_of(graph, list(einsums.values()), params))
-    _take(tree, _Above(), einsums, params, nest)
+    mine = [einsum for einsum in graph.einsums if einsum.name in names]
+    nest = Nest(scene_of(graph, mine, params))
+    _take(tree, _Above(), {einsum.name: counted(graph, einsum)[0] for einsum in mine}, params, nest)
     return nest
 
 
 def scene_of(graph: Graph, einsums: list[Einsum], params: Params) -> Scene:
     """What Einsums in one tree compute.  Raises SpecError where they don't agree on a rank or on how often they are repeated."""
     extents: dict[str, int] = {}
-    for einsum in einsums:
+    ranks: dict[str, tuple[str, ...]] = {}
+    for einsum, own in (counted(graph, einsum) for einsum in einsums):
+        for name, found in own.items():
+            if ranks.setdefault(name, found) != found:
+                raise refusal(einsum.name, f"{name} is {', '.join(found)} and {', '.join(ranks[name])} in an Einsum fused with it")
         for rank, extent in einsum.ranks:
             if extents.setdefault(rank, extent) != extent:
                 raise refusal(einsum.name, f"rank {rank} is {extent}, and {extents[rank]} in an Einsum fused with it")
         if einsum.repeat != einsums[0].repeat:
             first = einsums[0]
             raise refusal(einsum.name, f"repeat is {einsum.repeat}, and {first.repeat} in {first.name} fused with it")
-    inside = {einsum.name for einsum in einsums}
-    used = dict.fromkeys(name for einsum in einsums for name in (*einsum.inputs, einsum.output))
-    readers = {name: {einsum.name for einsum in graph.einsums if name in einsum.inputs} for name in used}
-    wanted = frozenset(name for name, by in readers.items() if not by or by - inside)
-    ranks = {name: graph.tensor[name].ranks for name in used}
-    alone = frozenset((axis.name, name) for _, axis in params.axis.values() for name in used
+    alone = frozenset((axis.name, name) for _, axis in params.axis.values() for name in ranks
                       if name in axis.unicast or graph.tensor[name].kind in axis.unicast)  # fmt: skip
+    wanted = frozenset(einsum.output for einsum in einsums if _wanted(graph, einsum, einsums))
     return Scene(extents, ranks, wanted, alone, params.convention)
+
+
+def _wanted(graph: Graph, writer: Einsum, inside: list[Einsum]) -> bool:
+    """Whether a result leaves the tree: somebody else reads it, nobody does, or it is a cache, which the next step reads.
+
+    Experts of different loads write tensors of one name and different extents: each has readers of its own, and one that has the
+    extents of no writer may want any of them.
+    """
+    tensor = writer.output
+    if graph.tensor[tensor].kind == "kv":
+        return True
+    made = {_instance(graph, einsum, tensor) for einsum in graph.einsums if einsum.output == tensor}
+    readers = [einsum for einsum in graph.einsums if tensor in einsum.inputs]
+    mine = [reader for reader in readers
+            if (key := _instance(graph, reader, tensor)) == _instance(graph, writer, tensor) or key not in made]  # fmt: skip
+    return not mine or any(reader not in inside for reader in mine)
+
+
+def _instance(graph: Graph, einsum: Einsum, tensor: str) -> tuple[int, ...]:
+    """What tells apart tensors of one name: their extents, and how many there are."""
+    extents = dict(einsum.ranks)
+    return (einsum.repeat, *(extents[rank] for rank in graph.tensor[tensor].ranks))
 
 
 def _take(node: Node, above: _Above, einsums: dict[str, Einsum], params: Params, nest: Nest) -> None:
@@ -67,15 +98,29 @@ def _take(node: Node, above: _Above, einsums: dict[str, Einsum], params: Params,
         above = _under_loop(node, above, params, nest) if isinstance(node, Loop) else _under_stay(node, above, params, nest)
         node = node.body
     if isinstance(node, Sequence):
-        for body in node.bodies:
-            _take(body, above, einsums, params, nest)
+        for place, body in enumerate(node.bodies):
+            _take(body, _in_turn(node, place, above, einsums), einsums, params, nest)
     elif isinstance(node, Compute):
         if node.unit or node.lag:
             raise refusal(node.einsum, f"a leaf with a {'unit' if node.unit else 'lag'}, expected neither unit nor lag")
-        nest.leaves.append(Leaf(einsums[node.einsum], above.cuts, above.stays))
+        nest.leaves.append(Leaf(einsums[node.einsum], above.cuts, above.stays, above.gone))
     else:
         raise refusal(leaves(node)[0].einsum, f"found a {type(node).__name__}, expected loops, storage nodes, Sequences and "
                       "leaves: bodies run one after another here")  # fmt: skip
+
+
+def _in_turn(node: Sequence, place: int, above: _Above, einsums: dict[str, Einsum]) -> _Above:
+    """One body of a Sequence: a tile that is made anew for each run of it lives from the first body that touches it to the last."""
+    inside = [[einsums[leaf.einsum] for leaf in leaves(body)] for body in node.bodies]
+    touched = [{name for einsum in group for name in (*einsum.inputs, einsum.output)} for group in inside]
+    lives, gone = [], list(above.gone)
+    for stay, comes, goes in above.lives:
+        bodies = [index for index, names in enumerate(touched) if stay.tensor in names] or [place]
+        if (comes and place < bodies[0]) or (goes and place > bodies[-1]):
+            gone.append(stay)
+        else:
+            lives.append((stay, comes and place == bodies[0], goes and place == bodies[-1]))
+    return _Above(above.cuts, above.stays, tuple(lives), tuple(gone))
 
 
 def _under_loop(node: Loop, above: _Above, params: Params, nest: Nest) -> _Above:
@@ -90,7 +135,7 @@ def _under_loop(node: Loop, above: _Above, params: Params, nest: Nest) -> _Above
             where = f"{inner.tensor} in {params.levels[inner.level].name}"
             raise SpecError(f"mapping: a loop over {node.rank} is spread over {node.spatial} below {where}, expected it above: the axis is "
                             f"between {_between(params, place)}")  # fmt: skip
-    return _Above((*above.cuts, Cut(node.rank, node.tile, node.spatial)), above.stays)
+    return _Above((*above.cuts, Cut(node.rank, node.tile, node.spatial)), above.stays, (), above.gone)
 
 
 def _between(params: Params, place: int) -> str:
@@ -122,7 +167,7 @@ def _under_stay(node: Storage, above: _Above, params: Params, nest: Nest) -> _Ab
                       f"above: the axis is between {_between(params, params.axis[spread.axis][0])}")  # fmt: skip
     stay = Stay(tensor, place, above.cuts, parent)
     nest.stays.append(stay)
-    return _Above(above.cuts, (*above.stays, stay))
+    return _Above(above.cuts, (*above.stays, stay), (*above.lives, (stay, True, True)), above.gone)
 
 
 def paths(nest: Nest) -> Iterator[tuple[Leaf, str]]:

@@ -74,7 +74,7 @@ class Level:
     holds            tensors, or kinds of them (weight, activation, kv), that may live here; all where none is named
     bypass           whether a tensor may skip this level; if not, each operand that the level holds passes through it
     buffering        shared: transfers cost no room and no time beside compute; double: a tile takes its words twice;
-                     single: transfers take their time before and after compute
+                     single: transfers overlap with nothing, so that their cycles add
     axes             fan-out below each instance, by the axis' name
     """
 
