@@ -1,0 +1,47 @@
+"""Arrays of tiles are counted as each candidate alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+
+from archmodel.engines.plain.counts import Cut, Leaf, Scene, Stay, counts, points, tile
+from archmodel.records.graph import Einsum
+
+EXTENTS = {"m": 13, "n": 9, "k": 11}
+EINSUM = Einsum("c", "g", "c", ("a", "b"), tuple(sorted(EXTENTS.items())), "mul", "add")
+RANKS = {"a": ("m", "k"), "b": ("k", "n"), "c": ("m", "n")}
+SCENE = Scene(EXTENTS, RANKS, frozenset("c"), frozenset({("rows", "b")}))
+
+
+def counted(tiles: np.ndarray | list[int]) -> dict[object, object]:
+    """All counts of m, n, k, spread k, m, n, with tiles of these sizes; two nodes a tensor."""
+    cuts: tuple[Cut, ...] = ()
+    stays: dict[str, list[Stay]] = {name: [] for name in RANKS}
+    every: list[Stay] = []
+    for place, (rank, axis, keep, level) in enumerate((("m", "", "a", 1), ("n", "", "b", 1), ("k", "", "c", 1), ("k", "rows", "", 0),
+                                                       ("m", "cols", "a", 2), ("n", "", "b", 2), ("k", "", "c", 2))):  # fmt: skip
+        size = tiles[place]
+        cuts = (*cuts, Cut(rank, size if isinstance(tiles, np.ndarray) else int(size), axis))
+        if keep:
+            stays[keep].append(Stay(keep, level, cuts, stays[keep][-1] if stays[keep] else None))
+            every.append(stays[keep][-1])
+    leaf = Leaf(EINSUM, cuts, tuple(every))
+    found: dict[object, object] = defaultdict(int)
+    for row in counts(SCENE, every, [leaf]):
+        for side in ("reads", "writes", "busiest_reads", "busiest_writes"):
+            found[row.level, row.tensor, side] += getattr(row, side)  # type: ignore[operator]
+    found["points"], found["busiest"] = points(SCENE, leaf).all(), points(SCENE, leaf).busiest()
+    for stay in every:
+        found[stay.level, stay.tensor, "tile"] = tile(SCENE, stay)
+    return found
+
+
+def test_arrays_give_what_each_candidate_alone_gives() -> None:
+    rng = np.random.default_rng(0)
+    tiles = rng.integers(1, 15, (7, 200))
+    together = counted(tiles)
+    for place in range(tiles.shape[1]):
+        alone = counted(tiles[:, place].tolist())
+        assert {key: int(np.broadcast_to(value, 200)[place]) for key, value in together.items()} == alone
