@@ -24,6 +24,7 @@ from archmodel.records.constraints import (
     TreeRule,
 )
 from archmodel.records.goal import Limit
+from archmodel.records.mapping import Mapping
 from archmodel.schema import choice
 
 KEYS = ("limits", "einsums", "fuse", "apart", "trees")
@@ -42,7 +43,15 @@ def limit_of(what: str, text: str, place: str = "") -> Limit:
 
 
 def build(tree: Node, findings: Findings, plain_of: Callable[[Node], Any]) -> tuple[Constraints, tuple[Limit, ...]]:
-    """The rules and the limits of a file; whole where there are no findings.  ``plain_of`` makes dicts, lists and scalars of a tree."""
+    """The rules and the limits of a file; complete where there are no findings.  ``plain_of`` makes dicts, lists and scalars of a tree.
+
+    A file with the keys of a Mapping is one, which leaves no other.  Raises SpecError where it is none.
+    """
+    if isinstance(tree.value, dict) and {"graph", "machine", "trees"} <= set(tree.value):
+        try:
+            return Constraints(whole=from_plain(Mapping, plain_of(tree))), ()
+        except SpecError as error:
+            raise SpecError(f"{tree.place}: {error}") from None
     reader = _Reader(findings, plain_of)
     reader.read(tree)
     return Constraints(tuple(reader.rules)), tuple(reader.limits)

@@ -13,9 +13,9 @@ from archmodel.records.base import SpecError
 from archmodel.records.goal import Goal
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Engine, Machine
-from archmodel.records.result import Result
 
 from .search import search
+from .worth import value
 
 FEW_EINSUMS = 4
 """Of a graph for which the next size that changes anything is looked for, as that takes a dozen searches a resource."""
@@ -50,12 +50,6 @@ class Gain:
     next: int | None = None
     then: float | None = None
     why: str = ""
-
-
-def value(result: Result, objective: str) -> float:
-    """The objective of a result: cycles, pJ, or their product; energy that nobody prices is 0."""
-    energy = result.energy.value if result.energy else 0.0
-    return {"latency": float(result.cycles), "energy": energy, "edp": energy * result.cycles}[objective]
 
 
 def optimum(graph: Graph, machine: Machine, costs: Costs, goal: Goal) -> float:

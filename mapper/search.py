@@ -31,6 +31,7 @@ from .constraints import check
 from .found import Found
 from .granules import search_units
 from .ways import Fused, keep, told, weigh
+from .worth import given_whole
 
 Search = Callable[[Graph, Einsum], Found]
 
@@ -46,6 +47,8 @@ def search(graph: Graph, machine: Machine, costs: Costs | None = None, goal: Goa
     refuse_overflow(graph, machine)
     check(goal.constraints, graph, machine)
     costs = costs or default_costs()
+    if goal.constraints is not None and goal.constraints.whole is not None:
+        return given_whole(graph, machine, costs, goal, goal.constraints.whole)
     if machine.convention == "published":
         return search_units(graph, machine, costs)
     searchers: dict[str, Search] = {}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from .base import SpecError
-from .mapping import Node, leaves
+from .mapping import Mapping, Node, leaves
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,10 @@ Rule = TileRule | OrderRule | AxisRule | KeepRule | EngineRule | GroupRule | Tre
 
 @dataclass(frozen=True)
 class Constraints:
-    """Rules that all hold together."""
+    """Rules that all hold together; ``whole`` is a mapping of everything, with its layouts, which leaves no other."""
 
     rules: tuple[Rule, ...] = ()
+    whole: Mapping | None = None
 
 
 def concerns(rule: Rule, einsum: str) -> bool:

@@ -16,7 +16,7 @@ from archmodel.records.mapping import Certificate, Mapping, Node, leaf, leaves
 from archmodel.records.result import Moved, Result
 from archmodel.rewriting import rewritten
 from archmodel.schema import choice
-from mapper.more import value
+from mapper.worth import value
 
 from .rows import certificate
 from .trees import Mapped, fused, products

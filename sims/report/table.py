@@ -29,6 +29,12 @@ def stage_table(result: Result, mapping: Mapping | None, machine: Machine) -> st
 
 
 def off_chip(machine: Machine) -> list[str]:
+    """The memories behind the ports of engines, and the outermost levels of those that have no memory beside them."""
+    levels = {engine.params.levels[0].name for engine in machine.engines if hasattr(engine.params, "levels")}
+    return sorted({*ports(machine), *levels})
+
+
+def ports(machine: Machine) -> list[str]:
     """The memories behind the ports of engines."""
     return sorted({engine.port for engine in machine.engines if engine.port})
 
@@ -93,11 +99,12 @@ def headlines(result: Result, mapping: Mapping | None, machine: Machine) -> str:
         per_joule = f", {units.number(rate.value)} tokens/J" if rate and result.stage not in TOKENLESS else ""
         spent = units.energy(result.energy.value) + (f", {units.brief(power.value)} W{per_joule}" if power else "")
         pairs.append(("energy", f"{spent} ({trust['energy']}; {bounds(result.energy, units.energy)})"))
-    size = f"{_mm2(result.area.value)} of {machine.node_nm} nm"
-    pairs.append(("area", f"{size} ({trust['area']}; {bounds(result.area, _mm2)}), memory controllers not counted"))
+    if trust["area"] != "unknown":
+        size = f"{_mm2(result.area.value)} of {machine.node_nm} nm"
+        pairs.append(("area", f"{size} ({trust['area']}; {bounds(result.area, _mm2)}), memory controllers not counted"))
     if used := _used(result):
         pairs.append(("util", used))
-    if result.resident and sum(size for _, size in result.resident):
+    if sum(size for _, size in result.resident) and ports(machine):
         pairs.append(("memory", _resident(result, machine)))
     if mapping is not None and mapping.certificate is not None:
         pairs.append(("mapping", certificate_line(mapping)))
@@ -147,12 +154,16 @@ def _used(result: Result) -> str:
 
 
 def _resident(result: Result, machine: Machine) -> str:
-    ports = off_chip(machine)
+    outer = ports(machine)
     parts = " + ".join(f"{units.size(size)} {'KV cache' if kind == 'kv' else kind + 's'}" for kind, size in result.resident if size)
-    return f"{parts} in {units.size(sum(machine.memory(port).size_bytes for port in ports))} of {', '.join(ports)}"
+    return f"{parts} in {units.size(sum(machine.memory(port).size_bytes for port in outer))} of {', '.join(outer)}"
 
 
 def certificate_line(mapping: Mapping) -> str:
+    """What is proved, and of which mappings; how far from proved a search is that stopped early."""
     proof = mapping.certificate
     assert proof is not None
-    return f"proved best in {proof.objective} of {proof.space:,} mappings (docs/timing.md says which), {proof.evaluated:,} priced"
+    space = f"{proof.space:,} mapping{'s' * (proof.space != 1)} ({proof.scope or 'docs/timing.md says which'}), {proof.evaluated:,} priced"
+    if proof.optimal:
+        return f"proved best in {proof.objective} of {space}"
+    return f"the best in {proof.objective} that was found, at most {100 * proof.gap:.3g} % above the bound proved of {space}"

@@ -17,7 +17,7 @@ from ..occupancy import Live, Tiles, live, tiles
 from ..roofline import operations, points
 from ..rows import TOKENLESS, bytes_by_memory, power_w, provenance, tokens_per_joule, tokens_per_second, utilisation
 from ..saved import Saved
-from ..table import bound_by, bounds, certificate_line, grouped, off_chip, title
+from ..table import bound_by, bounds, certificate_line, grouped, off_chip, ports, title
 from ..timeline import Span, timeline
 from ..trees import explain, fused, merged, outline, products
 
@@ -222,9 +222,9 @@ def _operators(saved: Saved, spans: Sequence[Span]) -> Table:
 
 def _resident(saved: Saved) -> Iterable[Card]:
     """What stays in the memories behind the ports for the whole stage."""
-    outer = off_chip(saved.machine)
+    outer = ports(saved.machine)
     size = sum(saved.machine.memory(name).size_bytes for name in outer)
-    for kind, held in saved.result.resident:
+    for kind, held in saved.result.resident if outer else ():
         if held and kind != "activation":
             yield Card({"kv": "KV cache", "weight": "Weights"}.get(kind, kind), units.size(held),
                        f"{units.share(held, size)} of {units.size(size)} in {', '.join(outer)}")  # fmt: skip
