@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 VERBS = {
     "run": ("run", "one stage of a model on a machine: time, energy, traffic, bottleneck"),
     "map": ("mapping", "the best mapping of every operator, with its certificate"),
+    "import": ("importing", "descriptions of Timeloop, AccelForge and ZigZag as this project's, every field accounted for"),
     "sim": ("sim", "generate the machine's array, run it in Verilator, compare with the cycle model"),
     "study": ("study", "a published result redone, with an error column and the paper's figures"),
     "compare": ("compare", "what differs between two results or machines, and what each difference is made of"),

@@ -14,6 +14,10 @@ TRANSLATED, APPROXIMATED, REFUSED = "translated", "approximated", "refused"
 NOT_KNOWN = "no counterpart in archmodel is known for it"
 LONGEST = 60
 """Characters of a value that a report shows."""
+LONGEST_PRODUCT = 200
+_ALONE = re.compile(r"\(\s*([-+.\w]+)\s*\)")
+"""A number in brackets."""
+_PRODUCT = re.compile(r"([*/])")
 _NUMBER = re.compile(r"[-+]?\d{1,30}(\.\d{0,30})?([eE][-+]?\d{1,2})?")
 
 
@@ -95,22 +99,26 @@ class Field:
             raise self.wrong(f"found {self.node.shown()}, expected text")
         return self.node.value
 
-    def texts(self, separator: str = "") -> list[str]:
+    def texts(self) -> list[str]:
         """A list of texts, or one text, cut at commas or spaces, or into letters where it has neither."""
         if isinstance(self.node.value, list):
             return [item.text() for item in self.items()]
         parts = re.split(r"[\s,]+", self.text().strip())
-        return [part for part in parts if part] if len(parts) > 1 or separator else list(parts[0])
+        return [part for part in parts if part] if len(parts) > 1 else list(parts[0])
 
     def number(self) -> Fraction:
-        """A number, or a product of numbers such as 1024*8."""
-        parts = self.text().split("*") if len(self.text()) <= 200 else []
-        if not parts or not all(_NUMBER.fullmatch(part.strip()) for part in parts):
-            raise self.wrong(f"found {self.node.shown()}, expected a number")
-        product = Fraction(1)
-        for part in parts:
-            product *= Fraction(part.strip())
-        return product
+        """A number, or numbers multiplied and divided, such as 8 * 614e9."""
+        text = self.text()
+        parts = _PRODUCT.split(_ALONE.sub(r"\1", text)) if len(text) <= LONGEST_PRODUCT else []
+        if not parts or not all(_NUMBER.fullmatch(part.strip()) for part in parts[::2]):
+            raise self.wrong(f"found {self.node.shown()}, expected a number, or numbers with * and /")
+        value = Fraction(parts[0].strip())
+        for sign, part in zip(parts[1::2], parts[2::2], strict=True):
+            other = Fraction(part.strip())
+            if sign == "/" and not other:
+                raise self.wrong(f"found {self.node.shown()}, expected no division by 0")
+            value = value * other if sign == "*" else value / other
+        return value
 
     def whole(self, least: int = 1, most: int = 1 << 56) -> int:
         value = self.number()

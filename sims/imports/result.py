@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 from archmodel.records.cascade import Cascade
 from archmodel.records.engines.plain import Params
@@ -31,8 +30,3 @@ def machine_of(name: str, node_nm: int, hz: int, params: Params, source: str) ->
     """A machine of one plain engine."""
     clock = Clock(CLOCK, max(1, hz))
     return Machine(name, node_nm, (clock,), (), (Engine(ENGINE, "plain", CLOCK, params),), source=source)
-
-
-def scaled(value: Fraction, by: int) -> Fraction:
-    """A quantity of ``by`` words, of one."""
-    return value / by
