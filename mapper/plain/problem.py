@@ -50,7 +50,7 @@ class Problem:
     rules   constraints that concern it
     """
 
-    einsum: str
+    einsum: Einsum
     engine: str
     params: Params
     ranks: tuple[Rank, ...]
@@ -64,6 +64,10 @@ class Problem:
     @cached_property
     def extents(self) -> dict[str, int]:
         return {rank.name: rank.extent for rank in self.ranks}
+
+    @property
+    def reduces(self) -> bool:
+        return self.einsum.reduce != "none"
 
     @property
     def result(self) -> Operand:
@@ -85,9 +89,10 @@ def problem(graph: Graph, einsum: Einsum, engine: str, params: Params, rules: tu
     operands = [_operand(tensors[name], einsum, False) for name in names] + [_operand(tensors[einsum.output], einsum, True)]
     operation = operation_of(einsum, params)
     return Problem(
-        einsum.name, engine, params, tuple(Rank(name, extent) for name, extent in einsum.ranks), tuple(operands),
+        einsum, engine, params, tuple(Rank(name, extent) for name, extent in einsum.ranks), tuple(operands),
         tuple(None if level.words is None else level.words * level.word_bits for level in params.levels),
-        operation.pj, operation.cycles / params.macs_per_cycle, rules=tuple(rule for rule in rules if concerns(rule, einsum.name)),
+        operation.pj, operation.cycles / params.macs_per_cycle,
+        rules=tuple(rule for rule in rules if concerns(rule, einsum.name)),
     )  # fmt: skip
 
 

@@ -1,0 +1,134 @@
+"""Plan: a whole mapping of an Einsum in numbers, or many that share an order; what it costs exactly, and its tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from archmodel.engines.plain.counts import Cut, Leaf, Scene, Stay, counts, points
+from archmodel.records.mapping import Compute, Loop, Node, Storage
+
+from .orders import Order
+from .problem import Problem
+
+Amount = Any
+"""A whole number, or an array of them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A level, or compute, with what is above it since the level outside.
+
+    sizes  of each choice of the order
+    above  of each rank, the tile of the loop in time over what is spread
+    tiles  [axis][rank], what each spatial loop leaves
+    """
+
+    order: Order
+    sizes: tuple[Amount, ...]
+    above: tuple[Amount, ...]
+    tiles: tuple[tuple[Amount, ...], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """``layers`` of the levels from the first below home to compute."""
+
+    problem: Problem
+    layers: tuple[Layer, ...]
+
+    def steps(self) -> Iterator[Cut | tuple[int, int]]:
+        """Loops and storage nodes (operand, level), outermost first."""
+        names, levels = [rank.name for rank in self.problem.ranks], self.problem.params.levels
+        for level, layer in enumerate(self.layers, 1):
+            if levels[level - 1].axes:
+                yield from (Cut(name, tile) for name, tile in zip(names, layer.above, strict=True))
+                for axis, tiles in zip(levels[level - 1].axes, layer.tiles, strict=True):
+                    yield from (Cut(name, tile, axis.name) for name, tile in zip(names, tiles, strict=True))
+            for place, node in enumerate(layer.order.nodes):
+                for choice, size in zip(layer.order.choices, layer.sizes, strict=True):
+                    if choice.start == place and not (choice.uncut and place == 0):
+                        yield Cut(names[choice.rank], size)
+                yield node, level
+
+    def cost(self) -> tuple[Amount, Amount]:
+        """Energy in pJ and cycles, rounded up: exact for one mapping, in floats for arrays."""
+        problem, levels = self.problem, self.problem.params.levels
+        scene, stays, leaf = self._counted()
+        bits = {operand.name: operand.bits for operand in problem.operands}
+        energy: Amount = problem.points * problem.point_pj
+        moved: list[list[Amount]] = [[0, 0] for _ in levels]
+        for count in counts(scene, stays, [leaf]):
+            level = levels[count.level]
+            words = Fraction(bits[count.tensor], level.word_bits)
+            energy = energy + problem.repeat * (count.reads * _times(words * level.read_pj, count.reads)
+                                                + count.writes * _times(words * level.write_pj, count.writes))  # fmt: skip
+            moved[count.level][0] += problem.repeat * count.busiest_reads * _times(words, count.busiest_reads)
+            moved[count.level][1] += problem.repeat * count.busiest_writes * _times(words, count.busiest_writes)
+        busiest = points(scene, leaf).busiest()
+        return energy, self._cycles(problem.repeat * busiest * _times(problem.point_cycles, busiest), moved)
+
+    def _cycles(self, cycles: Amount, moved: list[list[Amount]]) -> Amount:
+        beside: list[Amount] = []
+        for level, (reads, writes) in zip(self.problem.params.levels, moved, strict=True):
+            rates = ((reads + writes, level.bandwidth), (reads, level.read_bandwidth), (writes, level.write_bandwidth))
+            times = [amount * _times(1 / rate, amount) for amount, rate in rates if rate is not None]
+            if level.buffering == "single" and times:
+                cycles = cycles + _most(times)
+            else:
+                beside += times
+        total = _most([cycles, *beside])
+        return np.ceil(total * (1 - 1e-13)) if isinstance(total, np.ndarray) else ceil(total)
+
+    def _counted(self) -> tuple[Scene, list[Stay], Leaf]:
+        problem = self.problem
+        alone = frozenset((axis.name, operand.name) for level in problem.params.levels for axis in level.axes for operand in problem.operands
+                          if {operand.name, operand.kind} & set(axis.unicast))  # fmt: skip
+        scene = Scene(problem.extents, {operand.name: operand.ranks for operand in problem.operands}, frozenset({problem.result.name}), alone)
+        cuts = tuple(Cut(rank.name, tile) for rank in problem.ranks for tile in rank.above)
+        at = {operand.name: Stay(operand.name, operand.home, cuts) for operand in problem.operands if operand.home}
+        stays: list[Stay] = []
+        for step in self.steps():
+            if isinstance(step, Cut):
+                cuts = (*cuts, step)
+            else:
+                name = problem.operands[step[0]].name
+                stays.append(Stay(name, step[1], cuts, at.get(name)))
+                at[name] = stays[-1]
+        return scene, stays, Leaf(problem.einsum, cuts, tuple(at.values()))
+
+    def tree(self) -> Node:
+        """As a mapping's tree: below the shared part, if there is one.  Loops of one iteration are left out."""
+        problem = self.problem
+        left = {rank.name: rank.left for rank in problem.ranks}
+        kept: list[Cut | tuple[int, int]] = []
+        for step in self.steps():
+            if not isinstance(step, Cut):
+                kept.append(step)
+            elif step.tile < left[step.rank]:
+                left[step.rank] = int(step.tile)
+                kept.append(step)
+        node: Node = Compute(problem.einsum.name, problem.engine)
+        for step in reversed(kept):
+            if isinstance(step, Cut):
+                node = Loop(step.rank, int(step.tile), node, step.axis)
+            else:
+                node = Storage(problem.operands[step[0]].name, problem.params.levels[step[1]].name, node)
+        return node
+
+
+def _times(rate: Fraction, amount: Amount) -> Amount:
+    """A factor for a count: exact for a number, a float for an array."""
+    return float(rate) if isinstance(amount, np.ndarray) else rate
+
+
+def _most(times: list[Amount]) -> Amount:
+    found = times[0]
+    for time in times[1:]:
+        found = np.maximum(found, time) if isinstance(found, np.ndarray) or isinstance(time, np.ndarray) else max(found, time)
+    return found
