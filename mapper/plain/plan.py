@@ -87,9 +87,10 @@ class Plan:
 
     def _counted(self) -> tuple[Scene, list[Stay], Leaf]:
         problem = self.problem
-        alone = frozenset((axis.name, operand.name) for level in problem.params.levels for axis in level.axes for operand in problem.operands
+        alone = frozenset((name, operand.name) for name, (_, axis) in problem.params.axis.items() for operand in problem.operands
                           if {operand.name, operand.kind} & set(axis.unicast))  # fmt: skip
-        scene = Scene(problem.extents, {operand.name: operand.ranks for operand in problem.operands}, frozenset({problem.result.name}), alone)
+        ranks = {operand.name: operand.ranks for operand in problem.operands}
+        scene = Scene(problem.extents, ranks, frozenset({problem.result.name}), alone)
         cuts = tuple(Cut(rank.name, tile) for rank in problem.ranks for tile in rank.above)
         at = {operand.name: Stay(operand.name, operand.home, cuts) for operand in problem.operands if operand.home}
         stays: list[Stay] = []

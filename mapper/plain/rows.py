@@ -11,13 +11,15 @@ from .orders import Order
 from .sizes import Array
 from .space import Flow, Kept, Space
 
+
 @dataclass(frozen=True, eq=False)
 class Rows:
     """Partial mappings of the levels from ``level`` inwards that share an order of residences.
 
     picks  [rows, choices] sizes chosen at the level, by their places
     way    [rows] how its ranks are spread on the axes above it
-    costs  [rows, criteria] at least, of what is decided
+    costs  [rows, criteria] at least, of what is decided, as if every visit found something to add to
+    first  [rows, criteria] what first visits spare of it, for each instance of the level outside
     needs  [rows, ranks] the size that the level outside must leave of each rank, by its place
     wide   [rows, ranks] pieces side by side so far
     open   of each flow whose outer end is not reached: [rows, ranks] what has been cut and spread so far
@@ -28,6 +30,7 @@ class Rows:
     picks: Array
     way: Array
     costs: Array
+    first: Array
     needs: Array
     wide: Array
     open: tuple[Array | None, ...]
@@ -38,8 +41,8 @@ class Rows:
 
     def __getitem__(self, which: Array) -> Rows:
         ends = tuple(None if end is None else end[which] for end in self.open)
-        return Rows(self.level, self.order, self.picks[which], self.way[which], self.costs[which], self.needs[which], self.wide[which],
-                    ends, self.inner)  # fmt: skip
+        return Rows(self.level, self.order, self.picks[which], self.way[which], self.costs[which], self.first[which], self.needs[which],
+                    self.wide[which], ends, self.inner)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +60,11 @@ class Row:
     @property
     def costs(self) -> Array:
         found: Array = self.rows.costs[self.place]
+        return found
+
+    @property
+    def first(self) -> Array:
+        found: Array = self.rows.first[self.place]
         return found
 
     @property
@@ -82,7 +90,7 @@ class Grower:
         point = np.zeros((1, ranks), dtype=np.intp)
         empty = Order((), (), (), (), ())
         costs = np.array([[criterion.base for criterion in self.space.criteria]])
-        return Rows(self.space.depth + 1, empty, np.zeros((1, 0), dtype=np.intp), np.zeros(1, dtype=np.intp), costs, point,
+        return Rows(self.space.depth + 1, empty, np.zeros((1, 0), dtype=np.intp), np.zeros(1, dtype=np.intp), costs, costs * 0, point,
                     np.ones((1, ranks), dtype=np.int64), (point,) * flows, None)  # fmt: skip
 
     def drafts(self, inner: Row, order: Order, level: int) -> tuple[Array, Array]:
@@ -181,14 +189,16 @@ class Grower:
         space = self.space
         wide = inner.wide[None, :] * space.spreads[level - 1].total[way]
         costs = np.repeat(inner.costs[None, :], len(picks), axis=0)
+        first = np.repeat(inner.first[None, :], len(picks), axis=0)
         ends: list[Array | None] = []
         for place, flow in enumerate(space.flows):
             ends.append(self._flow(flow, inner, place, order, level, picks, way, costs))
+        self._spared(order, level, picks, way, first)
         needs = np.empty((len(picks), len(space.names)), dtype=np.intp)
-        for rank, first in enumerate(order.first):
-            mine = picks[:, first]
+        for rank, place in enumerate(order.first):
+            mine = picks[:, place]
             needs[:, rank] = space.up[level - 1][rank][way, np.where(mine < 0, self._smallest(inner, order, rank, picks), mine)]
-        return Rows(level, order, picks, way, costs, needs, wide, tuple(ends), inner)
+        return Rows(level, order, picks, way, costs, first, needs, wide, tuple(ends), inner)
 
     def _smallest(self, inner: Row, order: Order, rank: int, picks: Array) -> Array:
         first = order.first[rank]
@@ -205,8 +215,6 @@ class Grower:
             node = order.nodes.index(operand)
             now = [self._sized(rank, picks[:, order.at[node][rank]], level, way) for rank in lacks]
             passed = elements * _product([space.sizes[rank].counts[mine] for rank, mine in zip(lacks, now, strict=True)], len(picks))
-            if flow.resumed:
-                passed -= elements * self._first(lacks, now, way, level)
             _charge(costs, space, level, operand, passed, not flow.inward)
         elif (before := inner.rows.open[place]) is not None:
             now = [np.full(len(picks), before[inner.place, rank]) for rank in lacks]
@@ -220,8 +228,6 @@ class Grower:
                 end[:, rank] = mine
             return end
         passed = elements * _product([space.sizes[rank].counts[mine] for rank, mine in zip(lacks, now, strict=True)], len(picks))
-        if flow.resumed:
-            passed -= elements * self._first_outside(operand, level)
         _charge(costs, space, level - 1, operand, passed, flow.inward)
         return None
 
@@ -229,18 +235,26 @@ class Grower:
         """Sizes, open ones at their largest."""
         return np.where(mine < 0, self._whole(rank, level)[way], mine) if (mine < 0).any() else mine
 
-    def _first(self, lacks: list[int], now: list[Array], way: Array, level: int) -> Array:
-        """First visits of each element in a level, by every instance that adds to it: at most, of what is spread further out."""
-        times = self.space.spreads[level - 1].total
-        most = [np.minimum(times[way, rank], -(-sizes.left // sizes.values[mine])) for rank, mine, sizes in
-                ((rank, mine, self.space.sizes[rank]) for rank, mine in zip(lacks, now, strict=True))]  # fmt: skip
-        return self.space.fans[level - 1] * _product(most, len(way))
+    def _spared(self, order: Order, level: int, picks: Array, way: Array, first: Array) -> None:
+        """Adds what first visits spare at the ends that are reached: one of each element in each instance that adds to it."""
+        space = self.space
+        operand = len(space.problem.operands) - 1
+        if not space.problem.reduces:
+            return
+        elements = space.elements[operand]
+        if operand in order.nodes:
+            first += elements * np.array([criterion.write[level, operand] for criterion in space.criteria])
+        for rank in np.flatnonzero(~space.has[operand]).tolist():
+            times, sizes, mine = space.spreads[level - 1].total[way, rank], space.sizes[rank], picks[:, order.first[rank]]
+            first *= np.minimum(times, -(-sizes.left // sizes.values[np.maximum(mine, 0)]))[:, None]
+        if self._reached(level, order, operand):
+            alone = space.alone(level, operand, self.kept)
+            first += elements * alone * np.array([criterion.read[level - 1, operand] for criterion in space.criteria])
 
-    def _first_outside(self, operand: int, level: int) -> float:
-        """The same where the results come from: at most."""
-        mine, levels = self.space.problem.operands[operand], self.space.problem.params.levels
-        alone = [axis.size for at in levels[level - 1 :] for axis in at.axes if {mine.name, mine.kind} & set(axis.unicast)]
-        return float(self.space.fans[level - 1] * prod(alone))
+    def _reached(self, level: int, order: Order, operand: int) -> bool:
+        """Whether what is open of an operand ends in the next level outside."""
+        home = self.space.problem.operands[operand].home
+        return level > home and self.space.parent(self.kept, operand, level) == level - 1
 
 
 def _product(factors: list[Array], rows: int) -> Array:

@@ -16,10 +16,10 @@ from archmodel.records.engines.plain import Params
 from .orders import Order, allowed, orders
 from .problem import Operand, Problem
 from .sizes import Array, Sizes
-from .spread import Spread, spread
+from .spread import spread
 
 Kept = tuple[tuple[int, ...], ...]
-"""Of each level, the operands that are kept there, by their place."""
+"""Of each level, and last of compute, the operands that are kept there, by their place."""
 HOME = 0
 
 
@@ -87,13 +87,14 @@ class Space:
         spots = [(place, level) for place in range(len(self.problem.operands)) for level in range(1, len(levels))]
         for way in product(*ways):
             yield tuple(tuple(place for (place, at), kept in zip(spots, way, strict=True) if kept and at == level)
-                        for level in range(self.depth))  # fmt: skip
+                        for level in range(self.depth + 1))  # fmt: skip
 
     def _ways(self, operand: int, level: int) -> tuple[bool, ...]:
         mine, there = self.problem.operands[operand], self.problem.params.levels[level]
         if level <= mine.home or not _may_hold(self.problem.params, mine, level):
             return (False,)
-        told = {rule.keep for rule in self.problem.rules if isinstance(rule, KeepRule) and (rule.tensor, rule.level) == (mine.name, there.name)}
+        rules = [rule for rule in self.problem.rules if isinstance(rule, KeepRule)]
+        told = {rule.keep for rule in rules if (rule.tensor, rule.level) == (mine.name, there.name)}
         ways = (True, False) if there.bypass else (True,)
         return tuple(way for way in ways if all(way == keep for keep in told))
 
@@ -118,6 +119,13 @@ class Space:
         """The next level outside in which an operand stays."""
         home = self.problem.operands[operand].home
         return max((at for at in range(1, level) if operand in kept[at]), default=home)
+
+    def alone(self, level: int, operand: int, kept: Kept) -> int:
+        """Instances at a level or further in that are each given the operand for themselves, by where it next stays outside: at most."""
+        mine, levels = self.problem.operands[operand], self.problem.params.levels
+        inner = min((at for at in range(level, self.depth) if operand in kept[at]), default=self.depth)
+        axes = [axis for at in levels[level - 1 : inner] for axis in at.axes]
+        return prod(axis.size for axis in axes if {mine.name, mine.kind} & set(axis.unicast))
 
     def bits(self, level: int) -> float:
         """Room for tiles, each bit of them once."""

@@ -1,12 +1,11 @@
 """Tables: at each tile that inner levels need, the least that the levels from the outermost to one cost.
 
-They are lower bounds.  A level's axes are taken as if each rank had all of them; and where ranks have too many sizes for a table, neighbours
-share an entry, with the room of the smallest and the pieces of the largest.
+They are lower bounds.  A level's axes are taken as if each rank had all of them; and where ranks have too many sizes for a table,
+neighbours share an entry, with the room of the smallest and the pieces of the largest.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -46,20 +45,17 @@ class Grid:
         return np.flip(np.minimum.accumulate(np.flip(table, axis), axis), axis)
 
 
-@dataclass
 class Tables:
     """Made when they are asked for, by what is kept where."""
 
-    space: Space
-
-    def __post_init__(self) -> None:
-        ranks = self.space.sizes
-        most, self._known = max(len(sizes) for sizes in ranks), {}
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self._known: dict[tuple[int, int, Kept], Array] = {}
+        ranks = space.sizes
+        most = max(len(sizes) for sizes in ranks)
         while prod(min(most, len(sizes)) for sizes in ranks) > MOST:
             most = most * 7 // 8
         self.grids = tuple(Grid(sizes, most) for sizes in ranks)
-
-    _known: dict[tuple[int, int, Kept], Array] = None  # type: ignore[assignment]
 
     def least(self, level: int, kept: Kept, criterion: int, needs: Array) -> Array | float:
         """Of rows that need tiles [rows, ranks] of a level, what it and those outside cost at least."""
@@ -108,7 +104,9 @@ class _Level:
         grids = self.tables.grids
         size = prod(len(grid) for grid in grids) * prod(len(grids[self.order.choices[place].rank]) for place in inner)
         exact = self.space.perfect and size <= MOST
-        return None if exact or not self.outermost or not inner else max(inner, key=lambda place: len(grids[self.order.choices[place].rank]))
+        if exact or not self.outermost or not inner:
+            return None
+        return max(inner, key=lambda place: len(grids[self.order.choices[place].rank]))
 
     def _lay(self, values: Array, axis: int) -> Array:
         return values.reshape([-1 if at == axis else 1 for at in range(self.dims)])
@@ -116,7 +114,7 @@ class _Level:
     def entries(self) -> Array:
         """What the order costs at least, at each tile that is needed further in."""
         grids, choices = self.tables.grids, self.order.choices
-        self.places: dict[int, Array] = {place: self._lay(np.arange(len(grids[choices[place].rank])), axis) for place, axis in self.axis.items()}
+        self.places = {place: self._lay(np.arange(len(grids[choices[place].rank])), axis) for place, axis in self.axis.items()}
         for place, choice in enumerate(choices):
             if self._fixed(place):
                 self.places[place] = self._lay(np.array([len(grids[choice.rank]) - 1]), choice.rank)
@@ -150,7 +148,8 @@ class _Level:
         grid = self.tables.grids[self.order.choices[self.picked].rank]
         with np.errstate(invalid="ignore"):
             most = np.floor((room - used) / slope) if np.isfinite(room) else np.full((1,) * self.dims, np.inf)
-        self.places[self.picked] = np.searchsorted(grid.values, np.broadcast_to(most, np.broadcast_shapes(most.shape, used.shape)), "right") - 1
+        most = np.broadcast_to(most, np.broadcast_shapes(most.shape, used.shape))
+        self.places[self.picked] = np.searchsorted(grid.values, most, "right") - 1
         able: Array = self.places[self.picked] >= 0
         return able
 

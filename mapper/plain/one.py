@@ -1,0 +1,211 @@
+"""One Einsum on a plain engine: the best mapping, or all that none beats, proved by bounds.
+
+Partial mappings grow from compute outwards.  Each has a lower bound: what is decided, and the least that the levels outside can add for the
+tiles that it needs.  The most promising are completed first; those whose bound shows that they can't win are dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf
+from time import process_time
+
+import numpy as np
+
+from archmodel.records.goal import Goal
+from archmodel.records.mapping import Node
+
+from .orders import Order
+from .plan import Layer, Plan
+from .problem import Problem
+from .rows import Grower, Row, Rows
+from .sizes import Array
+from .space import Kept, Space
+from .tables import Tables
+
+ROUNDING = 1e-12
+"""Relative room that bounds are given for the rounding of sums of floats."""
+AT_ONCE = 1 << 12
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A whole mapping: its tree, below the shared part if there is one, and exactly what it costs."""
+
+    energy_pj: float
+    cycles: int
+    plan: Plan
+
+    @property
+    def tree(self) -> Node:
+        return self.plan.tree()
+
+
+@dataclass
+class Archive:
+    """The best so far: by an objective, ties by the next one; or, where ``objective`` is empty, those that none beats."""
+
+    objective: str
+    limits: dict[str, float]
+    choices: list[Choice] = field(default_factory=list)
+    changes: int = 0
+
+    def key(self, energy: Array, cycles: Array) -> tuple[Array, Array]:
+        """What is to be small, then what decides between equals."""
+        if self.objective == "latency":
+            return cycles, energy
+        return (energy, cycles) if self.objective != "edp" else (energy * cycles, energy)
+
+    def able(self, energy: Array, cycles: Array) -> Array:
+        """Which bounds leave room for something that is not yet beaten."""
+        found = np.ones(len(energy), dtype=bool)
+        for what, cost in (("energy", energy), ("latency", cycles), ("edp", energy * cycles)):
+            if what in self.limits:
+                found &= cost <= self.limits[what] * (1 + ROUNDING)
+        for choice in self.choices:
+            if self.objective:
+                first, then = self.key(energy, cycles)
+                best, tie = self.key(np.array(choice.energy_pj), np.array(float(choice.cycles)))
+                found &= (first < best * (1 - ROUNDING)) | ((first <= best * (1 + ROUNDING)) & (then < tie * (1 - ROUNDING)))
+            else:
+                found &= (energy < choice.energy_pj * (1 - ROUNDING)) | (cycles < choice.cycles * (1 - ROUNDING))
+        return found
+
+    def offer(self, choice: Choice) -> None:
+        costs = np.array([choice.energy_pj]), np.array([float(choice.cycles)])
+        if not self.able(*costs)[0]:
+            return
+        self.changes += 1
+        if self.objective:
+            self.choices = [choice]
+        else:
+            better = [other for other in self.choices if other.energy_pj < choice.energy_pj or other.cycles < choice.cycles]
+            self.choices = [*better, choice]
+
+
+class Search:
+    """One search of a problem; ``nodes`` partial mappings examined, ``evaluated`` whole ones priced."""
+
+    def __init__(self, problem: Problem, goal: Goal, objective: str) -> None:
+        self.problem, self.goal = problem, goal
+        self.archive = Archive(objective, {limit.what: limit.most for limit in goal.limits})
+        self.nodes = self.evaluated = 0
+        self.open_bound = inf
+        self.started = process_time()
+
+    def run(self) -> None:
+        self.space = Space(self.problem, self.goal.tiles == "perfect")
+        self.tables = Tables(self.space)
+        for kept in self.space.keeps():
+            self.grower = Grower(self.space, kept)
+            starts = self.grower.starts()
+            self._visit(kept, Row(starts, 0))
+
+    def spent(self) -> bool:
+        """Whether the budget is used up."""
+        nodes, seconds = self.goal.nodes, self.goal.seconds
+        return (nodes is not None and self.nodes >= nodes) or (seconds is not None and process_time() - self.started >= seconds)
+
+    def _visit(self, kept: Kept, inner: Row) -> None:
+        level = inner.rows.level - 1
+        if level == 0:
+            self._complete(inner)
+            return
+        drafts = [(order, *self.grower.drafts(inner, order, level)) for order in self.space.orders(level, kept[level])]
+        at, bounds = self._bounds(kept, inner, level, drafts)
+        for start in range(0, len(at), AT_ONCE):
+            part, bound = at[start : start + AT_ONCE], bounds[:, start : start + AT_ONCE]
+            able = self.archive.able(*bound)
+            self._chunk(kept, inner, level, drafts, part[able])
+
+    def _bounds(self, kept: Kept, inner: Row, level: int, drafts: list[tuple[Order, Array, Array]]) -> tuple[Array, Array]:
+        """(order, place) of each draft that may still matter, and energy and cycles at least; the most promising first."""
+        found, bounds = [], []
+        for place, (order, picks, way) in enumerate(drafts):
+            if len(picks):
+                energy, cycles = self._least(kept, self.grower.rows(inner, order, level, picks, way))
+                able = np.flatnonzero(self.archive.able(energy, cycles))
+                self.nodes += len(picks)
+                found.append(np.stack((np.full(len(able), place), able), axis=1))
+                bounds.append(np.stack((energy[able], cycles[able])))
+        if not found:
+            return np.zeros((0, 2), dtype=np.intp), np.zeros((2, 0))
+        at, bound = np.concatenate(found), np.concatenate(bounds, axis=1)
+        first, then = self.archive.key(bound[0], bound[1])
+        ranked = np.lexsort((then, first))
+        return at[ranked], bound[:, ranked]
+
+    def _chunk(self, kept: Kept, inner: Row, level: int, drafts: list[tuple[Order, Array, Array]], part: Array) -> None:
+        waiting: list[tuple[Rows, Array]] = []
+        for place, (order, picks, way) in enumerate(drafts):
+            mine = part[part[:, 0] == place, 1]
+            if not len(mine):
+                continue
+            full = self.grower.completed(inner, order, level, picks[mine], way[mine])
+            if len(full[0]):
+                rows = self.grower.rows(inner, order, level, *full)
+                bounds = np.stack(self._least(kept, rows))
+                able = self.archive.able(*bounds)
+                waiting.append((rows[able], bounds[:, able]))
+        if not waiting:
+            return
+        at = np.concatenate([np.stack((np.full(len(rows), place), np.arange(len(rows))), axis=1)
+                             for place, (rows, _) in enumerate(waiting)])  # fmt: skip
+        bound = np.concatenate([bounds for _, bounds in waiting], axis=1)
+        first, then = self.archive.key(bound[0], bound[1])
+        queue = np.lexsort((then, first))
+        while len(queue):
+            mine, queue = queue[0], queue[1:]
+            known = self.archive.changes
+            self._visit(kept, Row(waiting[at[mine, 0]][0], int(at[mine, 1])))
+            if self.archive.changes != known:
+                queue = queue[self.archive.able(*bound[:, queue])]
+
+    def _least(self, kept: Kept, rows: Rows) -> tuple[Array, Array]:
+        """Energy and cycles of rows, at least."""
+        space, level = self.space, rows.level
+        outside = space.fans[level - 1]
+        costs = [rows.costs[:, place] - outside * rows.first[:, place] + self.tables.least(level - 1, kept, place, rows.needs)
+                 for place in range(len(space.criteria))]  # fmt: skip
+        wide = np.minimum(rows.wide * outside, [sizes.left for sizes in space.sizes]) if outside > 1 else rows.wide
+        steps = np.full(len(rows), float(self.problem.repeat * self.problem.point_cycles))
+        for rank, sizes in enumerate(space.sizes):
+            steps = steps * sizes.count(wide[:, rank])
+        cycles = steps
+        for criterion, cost in zip(space.criteria[1:], costs[1:], strict=True):
+            assert criterion.level is not None
+            cycles = np.maximum(cycles, cost / (criterion.rate * space.fans[criterion.level]))
+        return costs[0], np.ceil(cycles * (1 - ROUNDING))
+
+    def _complete(self, row: Row) -> None:
+        layers = []
+        at: Row | None = row
+        while at is not None and at.rows.inner is not None:
+            layers.append(self._layer(at))
+            at = at.rows.inner
+        plan = Plan(self.problem, tuple(layers))
+        energy, cycles = plan.cost()
+        self.evaluated += 1
+        self.archive.offer(Choice(float(energy), int(cycles), plan))
+
+    def _layer(self, row: Row) -> Layer:
+        rows, space = row.rows, self.space
+        picks, spread = rows.picks[row.place].tolist(), space.spreads[rows.level - 1]
+        sizes = tuple(int(space.sizes[choice.rank].values[pick]) for choice, pick in zip(rows.order.choices, picks, strict=True))
+        counts = spread.counts[rows.way[row.place]]
+        first = [sizes[place] for place in rows.order.first]
+        inside = np.flip(np.cumprod(np.flip(counts, 0), axis=0), 0).tolist()
+        tiles = [tuple(size * count for size, count in zip(first, axis, strict=True)) for axis in [*inside, [1] * len(first)]]
+        return Layer(rows.order, sizes, tiles[0], tuple(tiles[1:]))
+
+
+def best(problem: Problem, goal: Goal) -> Choice | None:
+    search = Search(problem, goal, goal.objective)
+    search.run()
+    return search.archive.choices[0] if search.archive.choices else None
+
+
+def front(problem: Problem, goal: Goal) -> list[Choice]:
+    search = Search(problem, goal, "")
+    search.run()
+    return search.archive.choices
