@@ -94,6 +94,8 @@ def _machine_table() -> str:
 
 
 def _array(machine: Machine) -> str:
+    if plain := machine.engine_of_type("plain"):
+        return "x".join(str(axis.size) for _, axis in plain.params.axis.values()) + " plain"
     engine = machine.engine_of_type("systolic")
     if engine is None:
         return "-"
@@ -104,6 +106,9 @@ def _array(machine: Machine) -> str:
 def _memories(machine: Machine) -> tuple[str, str]:
     from ..report import units
 
+    if plain := machine.engine_of_type("plain"):
+        home, *inner = plain.params.levels
+        return (" + ".join(f"{level.words:,}" if level.words else "no bound" for level in inner) or "no") + " words", home.name
     engine = machine.engine_of_type("systolic")
     if engine is None:
         return "-", "-"

@@ -79,6 +79,7 @@ def _row(work: Work, first: Einsum, cost: Cost) -> OpResult:
         sum(ideal_cycles(einsum, engine) * einsum.repeat for einsum in einsums), "array" if cycles == compute else slowest[0],
         "closed form", tuple(pair for pair in (("compute", compute), ("memory", cycles - compute)) if pair[1] or pair[0] == "compute"),
         tuple((name, _figure(pj * repeat)) for name, pj in cost.energy_by), repeat,
+        min(cycles, math.ceil(dict(cost.moving).get(params.levels[0].name, Fraction(0)) * runs)),
     )  # fmt: skip
 
 
