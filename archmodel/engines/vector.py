@@ -12,6 +12,7 @@ The port keeps requests in flight, so its latency is paid once at either end.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from archmodel.cost import Costs
 from archmodel.cost.wires import across, side_mm
@@ -23,7 +24,7 @@ from archmodel.records.figure import Figure, by_cause, product, scaled
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.mapping import Compute
-from archmodel.records.result import OpResult
+from archmodel.records.result import Moved, OpResult
 
 TYPE = "vector"
 START = 3
@@ -150,6 +151,17 @@ def evaluate(work: Work) -> dict[str, OpResult]:
         lanes = einsum.work * lane_cycles(einsum, work.engine.params)
         rows[einsum.name] = _row(work, einsum.name, einsum, moved, lanes, read, written)
     return rows
+
+
+def traffic(work: Work) -> dict[str, tuple[Moved, ...]]:
+    """Bytes at the memory port: each tensor passes once."""
+    found = {}
+    for einsum in work.einsums:
+        read, written, port = dict.fromkeys(einsum.inputs), einsum.output, work.engine.port or ""
+        size = {name: Fraction(touched_bits(work.graph, einsum, name) * einsum.repeat, 8) for name in (*read, written)}
+        rows = {name: Moved(port, name, size[name] if name in read else 0, size[name] if name == written else 0) for name in size}
+        found[einsum.name] = tuple(rows.values())
+    return found
 
 
 def relayout(work: Work, einsum: Einsum, tensor: str) -> OpResult:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -121,18 +122,32 @@ def traffic(answer: Answer) -> list[Moved]:
     """What every engine that counts it says is read and written, summed over Einsums; levels in the order in which engines name them."""
     after, machine = answer.after, answer.machine
     trees = {leaf(tree).einsum: tree for tree in answer.mapping.trees}
-    found: dict[tuple[str, str, str], Moved] = {}
+    rows: list[Moved] = []
     for engine in machine.engines:
         mine = tuple(einsum for einsum in after.einsums if einsum.name in trees and leaf(trees[einsum.name]).engine == engine.name)
         module = engine_module(engine)
-        if not mine or not hasattr(module, "traffic"):
-            continue
-        for rows in module.traffic(Work(after, mine, trees, machine, engine, "analytic", answer.costs)).values():
-            for row in rows:
-                key = (row.level, row.tensor, row.unit)
-                old = found.get(key, Moved(row.level, row.tensor, 0, 0, row.unit))
-                found[key] = Moved(row.level, row.tensor, old.reads + row.reads, old.writes + row.writes, row.unit)
-    place = {level: number for number, level in enumerate(dict.fromkeys(level for level, _, _ in found))}
+        if mine and hasattr(module, "traffic"):
+            found = module.traffic(Work(after, mine, trees, machine, engine, "analytic", answer.costs))
+            rows += [row for einsum in mine for row in found[einsum.name]]
+    return _summed([*rows, *_turned(answer)])
+
+
+def _turned(answer: Answer) -> Iterator[Moved]:
+    """What changes of layout move: every element once in, once out."""
+    einsums = {einsum.name: einsum for einsum in answer.after.einsums}
+    for turn in answer.mapping.relayouts:
+        einsum = einsums[turn.einsum]
+        bits = answer.after.elements(einsum, turn.tensor) * answer.after.tensor[turn.tensor].bits * einsum.repeat
+        yield Moved(answer.machine.engine(turn.engine).port or "", turn.tensor, Fraction(bits, 8), Fraction(bits, 8))
+
+
+def _summed(rows: list[Moved]) -> list[Moved]:
+    """One row of each level and tensor, those of a level together."""
+    found: dict[tuple[str, str], Moved] = {}
+    for row in rows:
+        old = found.get((row.level, row.tensor), replace(row, reads=0, writes=0))
+        found[row.level, row.tensor] = replace(row, reads=old.reads + row.reads, writes=old.writes + row.writes)
+    place = {level: number for number, level in enumerate(dict.fromkeys(row.level for row in rows))}
     return sorted(found.values(), key=lambda row: (place[row.level], row.tensor))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import lru_cache
 
 from archmodel.cost import Costs
@@ -16,13 +17,13 @@ from archmodel.records.formats import format_of
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.mapping import Node
-from archmodel.records.result import OpResult
+from archmodel.records.result import Moved, OpResult
 
 from . import energy
 from .arithmetic import RECIPROCAL_POWER
 from .closed_form import price
 from .cycle import run
-from .energy import Actions, counts
+from .energy import Actions, counts, word_bits
 from .lower import Bases, lower
 from .tiling import Attention, blocks, query_tiles
 from .tree import Placement, from_tree, group, instances, queries, turned
@@ -99,14 +100,46 @@ def evaluate(work: Work) -> dict[str, OpResult]:
     return {einsum.name: _row(work, einsum, hardware, port) for einsum in work.einsums}
 
 
-def _row(work: Work, einsum: Einsum, hardware: Hardware, port: Port) -> OpResult:
-    engine, found = work.engine, whole(work.graph, einsum)
+def traffic(work: Work) -> dict[str, tuple[Moved, ...]]:
+    """Bytes of each operand, and of what the engine keeps, at the memory port and in the buffers: what ``evaluate`` adds up."""
+    hardware, port = hardware_of(work.machine, work.engine), port_of(work.machine, work.engine)
+    return {einsum.name: _moved(work, einsum, hardware, port) for einsum in work.einsums}
+
+
+def _moved(work: Work, einsum: Einsum, hardware: Hardware, port: Port) -> tuple[Moved, ...]:
+    found, engine, bits = whole(work.graph, einsum), work.engine, word_bits(hardware)
+    names = {"Q": found.query, "K": found.key, "V": found.value, "M": f"mask of {found.name}", "O": found.steps["AV"].output,
+             "S": f"state of {found.name}"}  # fmt: skip
+    every = [(part, copies * einsum.repeat) for parts, copies in _dealt(work, einsum, found, hardware, port) for part in parts]
+    moved: dict[tuple[str, str], list[Fraction]] = {}
+    for part, times in every:
+        job, done = part.job, part.done
+        reads, writes = done.reads(job.e, job.f), done.writes(job.f)
+        for name, tensor in names.items():
+            beats = hardware.beats(name) * hardware.port_bytes * times if name != "S" else 0
+            outer = moved.setdefault((engine.port or "", tensor), [Fraction(0), Fraction(0)])
+            inner = moved.setdefault((engine.buffer or "", tensor), [Fraction(0), Fraction(0)])
+            outer[0] += done.filled.get(name, 0) * beats
+            outer[1] += done.drained * beats if name == "O" else 0
+            inner[0] += Fraction(reads[name] * bits[name] * times, 8)
+            inner[1] += Fraction(writes[name] * bits[name] * times, 8)
+    rows = [Moved(level, tensor, sides[0], sides[1]) for (level, tensor), sides in moved.items() if any(sides)]
+    return tuple(sorted(rows, key=lambda row: row.level != engine.port))
+
+
+def _dealt(work: Work, einsum: Einsum, found: OnePass, hardware: Hardware, port: Port) -> list[tuple[list[_Part], int]]:
+    """The Programs of one copy, and how many copies run just those.  Raises SpecError for what the engine cannot execute."""
     try:
-        placed = from_tree(found, work.trees[einsum.name], engine, hardware)
-        dealt = [([_part(one, pass_size(one, placed, hardware), hardware, port, work.fidelity) for one in ones], copies)
-                 for ones, copies in slices(found, placed, engine, hardware)]  # fmt: skip
+        placed = from_tree(found, work.trees[einsum.name], work.engine, hardware)
+        return [([_part(one, pass_size(one, placed, hardware), hardware, port, work.fidelity) for one in ones], copies)
+                for ones, copies in slices(found, placed, work.engine, hardware)]  # fmt: skip
     except SpecError as error:
         raise SpecError(str(error) if str(error).startswith("mapping of") else f"mapping of {einsum.name}: {error}") from None
+
+
+def _row(work: Work, einsum: Einsum, hardware: Hardware, port: Port) -> OpResult:
+    engine, found = work.engine, whole(work.graph, einsum)
+    dealt = _dealt(work, einsum, found, hardware, port)
     slowest = max((parts for parts, _ in dealt), key=lambda parts: sum(part.cycles for part in parts))
     every = [(part, copies * einsum.repeat) for parts, copies in dealt for part in parts]
     steps = [step for step in found.steps.values() if step.is_gemm]

@@ -5,7 +5,7 @@ from .cycle import run
 from .derived import derived, remarks
 from .lower import Bases, lower
 from .program import program
-from .rows import area, evaluate, hardware_of, ideal_cycles, static, supports
+from .rows import area, evaluate, hardware_of, ideal_cycles, static, supports, traffic
 from .tiling import Tiling
 from .tree import relayouts
 
@@ -13,5 +13,5 @@ TYPE = "systolic"
 
 __all__ = [
     "TYPE", "Bases", "Cost", "Tiling", "area", "derived", "evaluate", "hardware_of", "ideal_cycles", "lower", "price", "program",
-    "relayouts", "remarks", "run", "static", "supports",
+    "relayouts", "remarks", "run", "static", "supports", "traffic",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from archmodel.records.figure import Figure, by_cause
 from archmodel.records.formats import format_of
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
-from archmodel.records.result import OpResult
+from archmodel.records.result import Moved, OpResult
 
 from .closed_form import Cost, batch, join, price
 from .cycle import run
@@ -21,7 +21,7 @@ from .energy import area as hardware_area
 from .energy import counts, tariff
 from .energy import static as hardware_static
 from .lower import MOST_INSTRUCTIONS, Bases, lower
-from .tiling import Tiling, check
+from .tiling import OPERANDS, Tiling, check
 from .tree import Placement, from_tree
 
 BOUND_BY = {"compute": "array", "fill and padding": "overhead", "memory": "memory"}
@@ -73,21 +73,57 @@ def evaluate(work: Work) -> dict[str, OpResult]:
     """A row for each product.  At fidelity cycle each distinct shape runs in the cycle model."""
     hardware, port = hardware_of(work.machine, work.engine), port_of(work.machine, work.engine)
     placed = [_placed(work, einsum, hardware) for einsum in work.einsums]
-    shapes = [place.tiling for place in placed] + [place.last for place in placed if place.last]
+    shapes = _shapes(placed)
     cost = price(join([batch(tiling) for tiling in shapes]), hardware, port)
     cycles = cost.cycles
     if work.fidelity == "cycle":
         cycles = np.array([cycle_count(tiling, hardware, port) for tiling in shapes])
     prices = counts(cost, hardware, tariff(work.machine, work.engine, hardware, work.costs))
-    rows, last = {}, len(placed)
+    rows = zip(work.einsums, placed, _runs(work, placed), strict=True)
+    return {einsum.name: _row(work, einsum, place, hardware, cost, int(cycles[index]), prices, runs, index)
+            for index, (einsum, place, runs) in enumerate(rows)}  # fmt: skip
+
+
+def traffic(work: Work) -> dict[str, tuple[Moved, ...]]:
+    """Bytes of each operand at the memory port and in the buffers, those of the same counts that ``evaluate`` adds up."""
+    hardware, port = hardware_of(work.machine, work.engine), port_of(work.machine, work.engine)
+    placed = [_placed(work, einsum, hardware) for einsum in work.einsums]
+    cost = price(join([batch(tiling) for tiling in _shapes(placed)]), hardware, port)
+    rows = zip(work.einsums, placed, _runs(work, placed), strict=True)
+    return {einsum.name: _moved(work, einsum, place, cost, runs, hardware) for einsum, place, runs in rows}
+
+
+def _moved(work: Work, einsum: Einsum, place: Placement, cost: Cost, runs: np.ndarray, hardware: Hardware) -> tuple[Moved, ...]:
+    gemm, engine = work.graph.gemm(einsum), work.engine
+    x, y = (gemm.a, gemm.b) if OPERANDS[place.tiling.flow][0] == "a" else (gemm.b, gemm.a)
+    names = {"X": x, "Y": y, "Z": einsum.output, "P": f"bias and scale of {einsum.output}"}
+    size = {name: hardware.beats(name) * hardware.port_bytes for name in names}
+    filled = {name: int(cost.filled[name] @ runs) * size[name] for name in names}
+    streamed = {name: int(cost.streamed[name] @ runs) * size[name] for name in "XYZ"} | {"P": filled["P"]}
+    written = {"Z": int(cost.write_bytes @ runs)}
+    taken, given = {"Z": streamed["Z"]}, {"Z": int(cost.stored @ runs) * size["Z"]}
+    outer = [Moved(engine.port or "", names[name], filled[name], written.get(name, 0)) for name in names]
+    inner = [Moved(engine.buffer or "", names[name], streamed[name] + given.get(name, 0), filled[name] + taken.get(name, 0))
+             for name in names]  # fmt: skip
+    return tuple(row for row in (*outer, *inner) if row.reads or row.writes)
+
+
+def _shapes(placed: list[Placement]) -> list[Tiling]:
+    """What the copies run: the main shape of every product, then those of last copies."""
+    return [place.tiling for place in placed] + [place.last for place in placed if place.last]
+
+
+def _runs(work: Work, placed: list[Placement]) -> list[np.ndarray]:
+    """How often each of the shapes runs in all instances of each product, over all copies."""
+    last, found, count = len(placed), [], len(_shapes(placed))
     for index, (einsum, place) in enumerate(zip(work.einsums, placed, strict=True)):
-        runs = np.zeros(len(shapes), dtype=np.int64)
-        runs[index] = _runs(work.graph, einsum, place) * einsum.repeat
+        runs = np.zeros(count, dtype=np.int64)
+        runs[index] = _main_runs(work.graph, einsum, place) * einsum.repeat
         if place.last:
             runs[last] = place.rounds * einsum.repeat
             last += 1
-        rows[einsum.name] = _row(work, einsum, place, hardware, cost, int(cycles[index]), prices, runs, index)
-    return rows
+        found.append(runs)
+    return found
 
 
 def _placed(work: Work, einsum: Einsum, hardware: Hardware) -> Placement:
@@ -107,7 +143,7 @@ def cycle_count(tiling: Tiling, hardware: Hardware, port: Port) -> int:
     return run(lower(tiling, hardware, Bases(0, 0, 0, 0, 0)), hardware, port).cycles
 
 
-def _runs(graph: Graph, einsum: Einsum, place: Placement) -> int:
+def _main_runs(graph: Graph, einsum: Einsum, place: Placement) -> int:
     """Runs of the main shape in one instance of an Einsum, over all copies."""
     return graph.gemm(einsum).batch if place.split in ("", "batch") else place.rounds * place.full
 
