@@ -17,7 +17,7 @@ from .helpers import said
 
 SPECIFIC = {
     "unknown verb": (("rum", "gpt2"), "archmodel: no verb 'rum'; did you mean run?"),
-    "unknown option of the program": (("--jsn",), "archmodel: no option '--jsn'; expected one of run, map, sim, "),
+    "unknown option of the program": (("--jsn",), "archmodel: no option '--jsn'; expected one of run, map, import, "),
     "no second word": (("machine",), "archmodel machine: found no verb, expected one of "),
     "unknown second word": (("machine", "shema"), "archmodel machine: no verb 'shema'; did you mean schema?"),
     "unknown option": (("run", "gpt2", "cloud", "--bacth", "4"), "archmodel run: no option --bacth; did you mean --batch?"),
