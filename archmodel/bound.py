@@ -49,7 +49,10 @@ def _identity(graph: Graph, einsum: Einsum, name: str) -> tuple[object, ...]:
 
 
 def bound_seconds(graph: Graph, machine: Machine) -> float:
-    """The largest of: ideal seconds of each engine for what only it executes, all products on what takes any, bytes over bandwidth."""
+    """The largest of: ideal seconds of each engine for what only it executes, all products on what takes any, bytes over bandwidth.
+
+    Several devices have at best as many times the speed, and exchange nothing.
+    """
     times: dict[str, float] = {}
     elsewhere = fused_somewhere(graph, machine)
     for einsum in (einsum for einsum in graph.einsums if einsum.name not in elsewhere):
@@ -59,7 +62,8 @@ def bound_seconds(graph: Graph, machine: Machine) -> float:
             times[part] = times.get(part, 0.0) + cycles / machine.clock_hz(able[0].clock) * einsum.repeat
     ports = {engine.port for engine in machine.engines if engine.port}
     bandwidth = sum(machine.memory(port).bandwidth_bytes_per_second or 0 for port in ports)
-    return max([compulsory_bytes(graph) / bandwidth if bandwidth else 0.0, _products(graph, machine, elsewhere), *times.values()])
+    seconds = max([compulsory_bytes(graph) / bandwidth if bandwidth else 0.0, _products(graph, machine, elsewhere), *times.values()])
+    return seconds / (machine.fabric.devices if machine.fabric else 1)
 
 
 def _products(graph: Graph, machine: Machine, elsewhere: set[str]) -> float:

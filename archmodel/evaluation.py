@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from . import __version__, looptree
 from .bound import bound_row, bound_seconds
+from .communication import LINKS, check_split, devices_of, every, exchanged, times
 from .cost import Costs, default_costs
 from .engines import Work, engine_module
+from .executing import executed
 from .legality import refuse_overflow
 from .records.base import SpecError, record_hash
 from .records.figure import Figure, scaled
@@ -15,7 +17,7 @@ from .records.graph import Einsum, Graph
 from .records.machine import Engine, Machine
 from .records.mapping import Mapping, Node, leaf, leaves
 from .records.result import OpResult, Result
-from .rewriting import rewritten
+from .sharding import sharded
 
 FIDELITIES = ("bound", "analytic", "cycle")
 
@@ -23,6 +25,9 @@ FIDELITIES = ("bound", "analytic", "cycle")
 def evaluate(graph: Graph, mapping: Mapping | None, machine: Machine, fidelity: str = "analytic",
              costs: Costs | None = None) -> Result:  # fmt: skip
     """The Result of one stage.  Operators run one after another; copies of an engine run side by side.
+
+    On several devices each executes its share (``mapping.split``), and collectives between them are rows of their own; cycles are
+    those of the busiest, and what moves, computes, draws and takes area is that of all.
 
     bound     roofline and compulsory traffic of the whole stage, as one row; it needs no mapping
     analytic  closed forms over the mapping
@@ -33,25 +38,34 @@ def evaluate(graph: Graph, mapping: Mapping | None, machine: Machine, fidelity: 
     """
     if fidelity not in FIDELITIES:
         raise SpecError(f"fidelity {fidelity!r}: expected bound, analytic or cycle (rtl is that of sims.cosim)")
-    refuse_overflow(graph, machine)
+    refuse_overflow(graph, machine, mapping.split if mapping else None)
     costs = costs or default_costs()
     static = () if machine.convention == "published" else machine_static(machine, costs)
+    devices = devices_of(machine.fabric)
     ops: tuple[OpResult, ...] = (bound_row(graph, machine),)
-    if fidelity != "bound":
-        after = rewritten(graph, mapping.rewrites) if mapping else graph
-        ops = _with_static(_rows(after, mapping, machine, fidelity, costs), static)
-    stage = graph.stage
+    if mapping is not None and fidelity != "bound":
+        check_split(machine, mapping.split)
+        rows = (*_rows(executed(graph, mapping), mapping, machine, fidelity, costs), *exchanged(graph, mapping.split, machine, costs))
+        ops = tuple(times(op, devices) for op in _with_static(rows, static))
+    elif fidelity != "bound":
+        raise SpecError(f"fidelity {fidelity}: no mapping, expected the one that search finds (only bound needs none)")
+    stage, device = graph.stage, sharded(graph, mapping.split) if mapping else graph
     return Result(
         stage.model, machine.name, stage.kind, stage.batch, stage.context, stage.tokens, stage.emitted, fidelity,
-        machine.clocks[0].hz, ops, machine_area(machine, costs), static, bound_seconds(graph, machine),
-        record_hash((graph, machine, mapping)), __version__, stage.seed, stage.routing, graph.resident, costs=costs.label,
+        machine.clocks[0].hz, ops, every(machine_area(machine, costs), devices), every(static, devices), bound_seconds(graph, machine),
+        record_hash((graph, machine, mapping)), __version__, stage.seed, stage.routing, device.resident, _notes(ops),
+        costs.label,
     )  # fmt: skip
 
 
-def _rows(graph: Graph, mapping: Mapping | None, machine: Machine, fidelity: str, costs: Costs) -> tuple[OpResult, ...]:
+def _notes(ops: tuple[OpResult, ...]) -> tuple[str, ...]:
+    if all(op.energy_by for op in ops if op.engine == LINKS):
+        return ()
+    return ("the links between devices are not priced, so the stage has no energy; a row of action link in --costs FILE prices them",)
+
+
+def _rows(graph: Graph, mapping: Mapping, machine: Machine, fidelity: str, costs: Costs) -> tuple[OpResult, ...]:
     """Rows of all Einsums in the graph's order, then those of changes of layout."""
-    if mapping is None:
-        raise SpecError(f"fidelity {fidelity}: no mapping, expected the one that search finds (only bound needs none)")
     if graph.stage.routing == "expected":
         raise SpecError(f"fidelity {fidelity}: routing 'expected' has no integer tokens per expert, expected uniform, balanced "
                         "or worst (or fidelity bound)")  # fmt: skip
@@ -137,9 +151,12 @@ def machine_static(machine: Machine, costs: Costs) -> tuple[tuple[str, Figure], 
 
 
 def _with_static(ops: tuple[OpResult, ...], static: tuple[tuple[str, Figure], ...]) -> tuple[OpResult, ...]:
-    """Operators with what the whole machine draws in their time; it belongs to whoever runs, as operators run one after another."""
+    """Operators with what the whole machine draws in their time; it belongs to whoever runs, as operators run one after another.
+
+    One that has no price gets none of it: a part would pass for the whole.
+    """
     if not static:
         return ops
     pj_per_w = [1e12 * op.seconds for op in ops]
-    return tuple(replace(op, energy_by=(*op.energy_by, *((cause, scaled(figure, factor)) for cause, figure in static)))
+    return tuple(replace(op, energy_by=op.energy_by and (*op.energy_by, *((cause, scaled(figure, factor)) for cause, figure in static)))
                  for op, factor in zip(ops, pj_per_w, strict=True))  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from archmodel.forms import NAME, RECORD_NAME, Json
-from archmodel.keys import CLOCK, LINK, SECTIONS, TOP, Key, Nested, engine_keys, memory_keys
+from archmodel.keys import CLOCK, FABRIC, FABRIC_MEANING, LINK, SECTIONS, TOP, Key, Nested, engine_keys, memory_keys
 from archmodel.load import list_machines
 from archmodel.records.machine import engine_types
 
@@ -47,6 +47,8 @@ def _machine(over: bool) -> Json:
     items = {"clocks": _property(CLOCK, False), "memories": _memory(over), "engines": _engine(over),
              "links": _component(LINK, over), "devices": device}  # fmt: skip
     sections = {name: _section(items[name], meaning, over) for name, meaning in SECTIONS.items()}
+    joined = {"description": FABRIC_MEANING, **_component(FABRIC, over)}
+    sections["fabric"] = _nullable(joined) if over else joined
     core = {"type": "object", "required": ["core"]}
     base = {"description": TOP["base"].meaning, "anyOf": [{"enum": list(list_machines())}, {"type": "string"}]}
     return {

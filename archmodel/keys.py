@@ -19,7 +19,7 @@ from archmodel import units
 from archmodel.forms import Amount, Choice, Form, Name, Several, Text, Whole, form_of
 from archmodel.located import Node
 from archmodel.records.base import Within
-from archmodel.records.machine import CONVENTIONS, MAX_COUNT, engine_records
+from archmodel.records.machine import CONVENTIONS, MAX_COUNT, MAX_DEVICES, TOPOLOGIES, engine_records
 
 _PLAIN = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_ ./-]*(?<! )")
 """Text that YAML needs no quotes for."""
@@ -99,6 +99,14 @@ LINK = {
     "ends": Key(Several(Name(), 2), "the two devices", needed=True),
     "bandwidth": Key(Amount(units.BANDWIDTH), "of each direction", needed=True),
     "latency": Key(Amount(units.TIME), "from one end to the other", needed=True),
+    "source": SOURCE,
+}
+FABRIC_MEANING = "how many devices like this there are, each with all that is described here, and the links between neighbours"
+FABRIC = {
+    "devices": Key(Whole(Within(1, MAX_DEVICES)), "identical devices", needed=True),
+    "topology": Key(Choice(TOPOLOGIES), "ring, or a mesh of two dimensions, as square as the count allows", default=TOPOLOGIES[0]),
+    "bandwidth": Key(Amount(units.BANDWIDTH), "of one link in each direction", needed=True),
+    "latency": Key(Amount(units.TIME), "of one hop", needed=True),
     "source": SOURCE,
 }
 

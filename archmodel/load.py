@@ -302,7 +302,7 @@ def _set_layer(tree: Node, option: str, findings: Findings) -> Node:
     for depth, key in enumerate(keys[:-1]):
         have = at.value if at is not None and isinstance(at.value, dict) else {}
         at = have.get(key)
-        if at is None and (depth or key not in SECTIONS):
+        if at is None and (depth or key not in (*SECTIONS, "fabric")):
             findings.add(place, ".".join(keys[: depth + 1]), f"found no such key, expected {choice(key, have)}")
             return nothing
     node = _relocated(_parse(value, place, findings), place)

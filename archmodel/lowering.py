@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from .engines import engine_module
+from .executing import executed
 from .records.base import SpecError
 from .records.graph import Graph
 from .records.machine import Machine
 from .records.mapping import Mapping, leaf
 from .records.program import Program
-from .rewriting import rewritten
 
 
 def lower(graph: Graph, mapping: Mapping, machine: Machine, einsum: str) -> Program:
@@ -18,7 +18,7 @@ def lower(graph: Graph, mapping: Mapping, machine: Machine, einsum: str) -> Prog
     Operands lie where the mapping's layouts say.  Raises SpecError for an Einsum that has no tree, whose engine has no
     programs, or that the hardware can't execute.
     """
-    graph = rewritten(graph, mapping.rewrites)
+    graph = executed(graph, mapping)
     tree = next((tree for tree in mapping.trees if leaf(tree).einsum == einsum), None)
     work = next((item for item in graph.einsums if item.name == einsum), None)
     if tree is None or work is None:

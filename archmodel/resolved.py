@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from archmodel.keys import CLOCK, LINK, TOP, Key, Nested, engine_keys, memory_keys
+from archmodel.keys import CLOCK, FABRIC, LINK, TOP, Key, Nested, engine_keys, memory_keys
 from archmodel.located import Node
 from archmodel.records.machine import Machine
 from archmodel.schema import plain_of
@@ -36,6 +36,8 @@ def _machine(machine: Machine, tree: Node, at: tuple[str, ...]) -> Iterator[Valu
     plain = plain_of(machine)
     yield from _keys({name: TOP[name] for name in ("name", "node", "convention", "source")}, plain, tree, at)
     yield from _keys({name: CLOCK for name in plain.get("clocks", {})}, plain.get("clocks", {}), _at(tree, "clocks"), (*at, "clocks"))
+    if machine.fabric:
+        yield from _keys(FABRIC, plain["fabric"], _at(tree, "fabric"), (*at, "fabric"))
     for section in ("memories", "engines", "links"):
         for name, part in plain.get(section, {}).items():
             keys = {"memories": memory_keys(), "links": LINK}.get(section) or engine_keys(part["type"])

@@ -15,6 +15,7 @@ from archmodel.forms import NAME, RECORD_NAME
 from archmodel.keys import (
     BUFFER_TECHNOLOGY,
     CLOCK,
+    FABRIC,
     LINK,
     SECTIONS,
     TOP,
@@ -27,14 +28,25 @@ from archmodel.keys import (
 )
 from archmodel.located import Findings, Node
 from archmodel.records.base import SpecError, one_of
-from archmodel.records.machine import CONVENTIONS, Clock, Engine, Link, Machine, Memory, engine_records, engine_types
+from archmodel.records.machine import (
+    CONVENTIONS,
+    TOPOLOGIES,
+    Clock,
+    Engine,
+    Fabric,
+    Link,
+    Machine,
+    Memory,
+    engine_records,
+    engine_types,
+)
 
 
 def build(tree: Node, fallback: str, findings: Findings, key: str = "") -> Machine | None:
     """The machine of a tree, ``fallback`` by name unless it has one; None, with findings, where it is wrong."""
     before = len(findings.lines)
     parts = _mapping(tree, key, findings)
-    _unknown(parts, (*TOP, *SECTIONS), key, findings)
+    _unknown(parts, (*TOP, *SECTIONS, "fabric"), key, findings)
     top = _read(tree, parts, {part: TOP[part] for part in ("name", "source", "node", "convention")}, key, findings)
     sections = {section: _section(parts, section, key, findings) for section in SECTIONS}
     clocks = [_clock(item, node, at, findings) for item, node, at in sections["clocks"]]
@@ -42,13 +54,14 @@ def build(tree: Node, fallback: str, findings: Findings, key: str = "") -> Machi
     _uses(sections, findings)
     engines = [_engine(item, node, at, sections, findings) for item, node, at in sections["engines"]]
     links = [_link(item, node, at, findings) for item, node, at in sections["links"]]
+    fabric = _fabric(parts["fabric"], _join(key, "fabric"), findings) if "fabric" in parts else None
     devices = [build(node, item, findings, at) for item, node, at in sections["devices"]]
     if len(findings.lines) > before:
         return None
     try:
         return Machine(
             top.get("name", fallback), top["node"], _present(clocks), _present(memories), _present(engines),
-            _present(links), _present(devices), top.get("source", ""), top.get("convention", CONVENTIONS[0]),
+            _present(links), _present(devices), top.get("source", ""), top.get("convention", CONVENTIONS[0]), fabric,
         )  # fmt: skip
     except SpecError as error:
         findings.add(tree.place, key, str(error))
@@ -118,6 +131,13 @@ def _priced(node: Node, key: str, buffers: list[str], ports: list[str], findings
 def _link(item: str, node: Node, at: str, findings: Findings) -> Link | None:
     got = _component(node, LINK, at, findings)
     return None if got is None else Link(item, got["ends"], got["bandwidth"], got["latency"], got.get("source", ""))
+
+
+def _fabric(node: Node, at: str, findings: Findings) -> Fabric | None:
+    got = _component(node, FABRIC, at, findings)
+    if got is None:
+        return None
+    return Fabric(got["devices"], got.get("topology", TOPOLOGIES[0]), got["bandwidth"], got["latency"], got.get("source", ""))
 
 
 def _engine(item: str, node: Node, at: str, sections: dict[str, list[Item]], findings: Findings) -> Engine | None:
@@ -269,7 +289,14 @@ def plain_of(machine: Machine) -> dict[str, Any]:
     }
     node = units.text_of(machine.node_nm, units.LENGTH)
     told = None if machine.convention == CONVENTIONS[0] else machine.convention
-    return _filled(name=machine.name, source=machine.source, node=node, convention=told, **sections)
+    fabric = machine.fabric and _fabric_plain(machine.fabric)
+    return _filled(name=machine.name, source=machine.source, node=node, convention=told, fabric=fabric, **sections)
+
+
+def _fabric_plain(fabric: Fabric) -> dict[str, Any]:
+    return _filled(devices=fabric.devices, topology=fabric.topology,
+                   bandwidth=units.text_of(fabric.bandwidth_bytes_per_second, units.BANDWIDTH),
+                   latency=units.text_of(fabric.latency_picoseconds, units.TIME), source=fabric.source)  # fmt: skip
 
 
 def _memory_plain(memory: Memory) -> dict[str, Any]:

@@ -14,7 +14,19 @@ from pathlib import Path
 
 from archmodel import units
 from archmodel.forms import Amount, Form, Several
-from archmodel.keys import CLOCK, LINK, SECTIONS, TOP, Key, Nested, engine_keys, inline, memory_keys
+from archmodel.keys import (
+    CLOCK,
+    FABRIC,
+    FABRIC_MEANING,
+    LINK,
+    SECTIONS,
+    TOP,
+    Key,
+    Nested,
+    engine_keys,
+    inline,
+    memory_keys,
+)
 from archmodel.records.machine import engine_records, engine_types
 
 from .cli import VERBS, parser_of
@@ -67,7 +79,8 @@ def machine_page() -> str:
         "Each\nis a whole number of its smallest unit once multiplied out: `1.05 GHz` is 1,050,000,000 Hz.\n",
         _table(("quantity", "units", "such as", "bounds"), units_of),
         "## Top level\n",
-        _keys(TOP) + "".join(f"| `{name}` | mapping of names | | | | [{meaning}](#{name}) |\n" for name, meaning in SECTIONS.items()),
+        _keys(TOP) + "".join(f"| `{name}` | mapping of names | | | | [{meaning}](#{name}) |\n" for name, meaning in SECTIONS.items())
+        + f"| `fabric` | mapping | | | | [{FABRIC_MEANING}](#fabric) |\n",
         f"## clocks\n\n{_sentence(SECTIONS['clocks'])} Engines name the clock that they run on.\n",
         _keys({"NAME": CLOCK}),
         f"## memories\n\n{_sentence(SECTIONS['memories'])}\n",
@@ -76,6 +89,8 @@ def machine_page() -> str:
         *(part for kind in engine_types() for part in _engine(kind)),
         f"## links\n\n{_sentence(SECTIONS['links'])}\n",
         _keys(LINK),
+        f"## fabric\n\n{_sentence(FABRIC_MEANING)} What is split over them, and what that costs, is in [devices.md](../devices.md).\n",
+        _keys(FABRIC),
         f"## devices\n\n{_sentence(SECTIONS['devices'])} A device has all keys of this page, `base` and `devices` among them.\n",
     ]
     return WRITTEN + "\n" + "\n".join(parts)

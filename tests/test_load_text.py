@@ -54,7 +54,7 @@ def test_is_refused_in_one_line(text: str, message: str) -> None:
 def test_what_a_terminal_would_obey_is_escaped() -> None:
     assert error_of('{"\\e[31mred\\n\\u202e": 1, node: 16 nm}') == (
         "<m>:1:2: \\x1b[31mred \\u202e: found an unknown key, expected one of "
-        "base, name, source, node, clock, convention, clocks, memories, engines, links, devices"
+        "base, name, source, node, clock, convention, clocks, memories, engines, links, devices, fabric"
     )
 
 

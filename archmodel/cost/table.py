@@ -47,7 +47,7 @@ WIDE = ("mac", "int_add", "int_mul", "fp_add", "fp_mul", "bf16_add", "bf16_mul",
         "requantizer", "max")  # fmt: skip
 """Operators, whose cost depends on their width otherwise than in proportion."""
 ACTIONS = {
-    "pj": (*WIDE[:10], "max", "register_write", "register_read", "sram_read", "sram_write", "dram_read", "dram_write"),
+    "pj": (*WIDE[:10], "max", "register_write", "register_read", "sram_read", "sram_write", "dram_read", "dram_write", "link"),
     "pj/mm": ("wire",), "um2": (*WIDE[1:7], *WIDE[10:], "register", "sram", "sram_cell", "control"),
     "w/um2": ("leakage",), "w/bit": ("sram",), "w/gib": ("dram_background",), "ratio": ("placement",),
 }  # fmt: skip
@@ -81,7 +81,7 @@ class Costs:
         if name.startswith("sram"):
             return self._sram_pj(name, bits, node_nm, size_bytes)
         rows = self._rows(name, "pj", technology)
-        if name.startswith(("dram", "register")):
+        if name.startswith(("dram", "register", "link")):
             return scaled(at_node(rows, node_nm), bits / rows[0].bits)
         return along("bits", rows, _width(bits, by), node_nm)
 

@@ -10,6 +10,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, is_dataclass
+from math import isqrt
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ MAX_PICOSECONDS = 10**12
 MAX_BYTES = 1 << 60
 MAX_NODE_NM = 10_000
 MAX_COUNT = 1 << 16
+MAX_DEVICES = 1 << 12
 """The largest quantities of a machine: far beyond any that was built, and small enough that cycles fit 64 bits."""
 
 
@@ -106,13 +108,49 @@ class Link:
         _within(what, 0, MAX_PICOSECONDS, latency_picoseconds=self.latency_picoseconds)
 
 
+TOPOLOGIES = ("ring", "mesh")
+
+
+@dataclass(frozen=True)
+class Fabric:
+    """A machine stands so often, each copy a device of its own, and links join neighbours: a ring, or a mesh of two dimensions.
+
+    A link moves ``bandwidth_bytes_per_second`` in each direction at once; ``latency_picoseconds`` is that of one hop.
+    A mesh is as square as its count allows, rows <= columns, and has no links around its edges.
+    """
+
+    devices: int
+    topology: str
+    bandwidth_bytes_per_second: int
+    latency_picoseconds: int
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if self.topology not in TOPOLOGIES:
+            raise SpecError(f"fabric: topology {self.topology!r}, expected {one_of(TOPOLOGIES)}")
+        _within("fabric", 1, MAX_DEVICES, devices=self.devices)
+        _within("fabric", 1, MAX_BYTES_PER_SECOND, bandwidth_bytes_per_second=self.bandwidth_bytes_per_second)
+        _within("fabric", 0, MAX_PICOSECONDS, latency_picoseconds=self.latency_picoseconds)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns; a ring is one row."""
+        if self.topology == "ring":
+            return 1, self.devices
+        rows = next(rows for rows in range(isqrt(self.devices), 0, -1) if self.devices % rows == 0)
+        return rows, self.devices // rows
+
+
 CONVENTIONS = ("hardware", "published")
 """What counts as a cycle, and as energy: what hardware takes, fill and drain included, or what papers count."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """``convention`` is how its figures are counted; only those of ``hardware`` can be confirmed in RTL."""
+    """``convention`` is how its figures are counted; only those of ``hardware`` can be confirmed in RTL.
+
+    ``fabric`` says how many of it there are, and what joins them; ``devices`` are machines that differ.
+    """
 
     name: str
     node_nm: int
@@ -123,6 +161,7 @@ class Machine:
     devices: tuple[Machine, ...] = ()
     source: str = ""
     convention: str = CONVENTIONS[0]
+    fabric: Fabric | None = None
 
     def __post_init__(self) -> None:
         if self.convention not in CONVENTIONS:

@@ -149,6 +149,30 @@ class Rewrite:
         check_fields(self, f"rewrite of {self.einsum}")
 
 
+MAX_SPLIT = 1 << 12
+
+
+@dataclass(frozen=True)
+class Split:
+    """How a stage is dealt to identical devices; neighbours differ in ``tensor``, then in ``expert``, then in ``data``.
+
+    tensor  shares of the heads, of the width of each feed-forward and expert, and of the vocabulary's logits
+    expert  shares of the experts; what is no expert deals with as many shares of the sequences
+    data    copies of all that, each with its share of the sequences
+    """
+
+    tensor: Annotated[int, Within(1, MAX_SPLIT)] = 1
+    expert: Annotated[int, Within(1, MAX_SPLIT)] = 1
+    data: Annotated[int, Within(1, MAX_SPLIT)] = 1
+
+    def __post_init__(self) -> None:
+        check_fields(self, "split")
+
+    @property
+    def devices(self) -> int:
+        return self.tensor * self.expert * self.data
+
+
 @dataclass(frozen=True)
 class Choice:
     """A way to compute an attention block that was weighed: what it costs with its best mapping, or why it is none.
@@ -206,7 +230,7 @@ class Certificate:
 @dataclass(frozen=True)
 class Mapping:
     """One tree for each Einsum of the graph as ``rewrites`` leave it, sorted by the Einsum's name; fused ones share one, which goes
-    by its first Einsum."""
+    by its first Einsum.  Under a ``split`` the trees are of what one device executes."""
 
     graph: str
     machine: str
@@ -215,6 +239,7 @@ class Mapping:
     relayouts: tuple[Relayout, ...] = ()
     certificate: Certificate | None = field(default=None, compare=False)
     rewrites: tuple[Rewrite, ...] = ()
+    split: Split = Split()
 
 
 def below(node: Node) -> tuple[Node, ...]:

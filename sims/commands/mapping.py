@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from archmodel.records.base import SpecError
 
+from .devices import add_devices, fabric_sets, split_of
 from .goal import add_goal, goal_of
 from .output import check_writable, deliver, dump, wants_json
 from .parser import Parser
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from archmodel.records.goal import Goal
     from archmodel.records.graph import Graph
     from archmodel.records.machine import Machine
+    from archmodel.records.mapping import Split
 
     from ..report.mapped import Answer, Shown
 
@@ -45,6 +47,7 @@ def add_arguments(parser: Parser) -> None:
     shown.add_argument("--mapping", type=Path, metavar="FILE",
                        help="price this mapping of yours, and say what the best one does otherwise and what that saves")  # fmt: skip
     add_machine(parser)
+    add_devices(parser)
     parser.add_argument("--program", type=Path, metavar="FILE",
                         help="write there the Program of the one product that is shown, which emit --program reads")  # fmt: skip
     add_costs(parser)
@@ -55,11 +58,11 @@ def execute(given: argparse.Namespace) -> int:
     model, machine_name = names_of(given, "map")
     check_writable(given.output)
     check_writable(given.program)
-    machine, graph, costs = machine_of(machine_name, given.sets), graph_of(given, model), costs_of(given)
+    machine, graph, costs = machine_of(machine_name, [*given.sets, *fabric_sets(given)]), graph_of(given, model), costs_of(given)
     goal = goal_of(given, machine)
     from ..report.mapped import shown
 
-    best = _searched(graph, machine, costs, goal)
+    best = _searched(graph, machine, costs, goal, split_of(given))
     answer = best if given.mapping is None else _priced(given.mapping, best)
     found = shown(answer, given.product)
     if given.program is not None:
@@ -73,13 +76,13 @@ def execute(given: argparse.Namespace) -> int:
     return 0
 
 
-def _searched(graph: Graph, machine: Machine, costs: Costs, goal: Goal) -> Answer:
+def _searched(graph: Graph, machine: Machine, costs: Costs, goal: Goal, split: Split | None) -> Answer:
     from archmodel import evaluate, search
 
     from ..report.mapped import Answer
 
     begun = process_time()
-    mapping = search(graph, machine, costs, goal)
+    mapping = search(graph, machine, costs, goal, split)
     spent = process_time() - begun
     return Answer(graph, machine, costs, goal, mapping, evaluate(graph, mapping, machine, costs=costs), spent)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from archmodel.records.base import SpecError
 
+from .devices import add_devices, fabric_sets, split_of
 from .output import check_writable, deliver, dump, wants_json
 from .parser import Parser, one_of
 from .work import add_costs, add_machine, add_output, add_work, costs_of, graph_of, machine_of, names_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 EXAMPLES = """examples:
   archmodel run llama-3.1-8b cloud --stage prefill --tokens 2048
   archmodel run mixtral-8x7b cloud --batch 16 --context 4096 --json
+  archmodel run llama-3.1-70b cloud --batch 32 --split tensor=8
   archmodel run llama-3.1-8b edge-npu --chunk 512,0 --decodes 4,1024
   archmodel run --gemm 64,256,512 edge-npu --fidelity rtl --set memories.buffer.size="512 KiB"
 """
@@ -37,6 +39,7 @@ def add_arguments(parser: Parser) -> None:
                      help="bound (roofline), analytic (default), cycle (cycle model), rtl (Verilator as well)")  # fmt: skip
     how.add_argument("--mapping", type=Path, metavar="FILE", help="a mapping that `map -o FILE.yaml` wrote, instead of a search")
     add_machine(parser)
+    add_devices(parser)
     add_costs(parser)
     add_output(parser, "write the answer there; a name that ends in .json gets JSON")
 
@@ -48,7 +51,7 @@ def execute(given: argparse.Namespace) -> int:
     _check(given)
     from ..machines.checked import slower
 
-    machine, graph = machine_of(machine_name, given.sets), graph_of(given, model)
+    machine, graph = machine_of(machine_name, [*given.sets, *fabric_sets(given)]), graph_of(given, model)
     costs = costs_of(given)
     mapping = _mapping(given, graph, machine, costs)
     try:
@@ -88,6 +91,8 @@ def _check(given: argparse.Namespace) -> None:
 
 def _mapping(given: argparse.Namespace, graph: Graph, machine: Machine, costs: Costs) -> Mapping | None:
     if given.mapping is not None:
+        if given.split is not None:
+            raise SpecError("--split: the mapping of --mapping has a split of its own; leave one of them out")
         from archmodel.load import load_record
         from archmodel.records.mapping import Mapping
 
@@ -96,8 +101,9 @@ def _mapping(given: argparse.Namespace, graph: Graph, machine: Machine, costs: C
     if given.fidelity == "bound":
         return None
     from archmodel import search
+    from archmodel.records.goal import FASTEST
 
-    return search(graph, machine, costs)
+    return search(graph, machine, costs, FASTEST, split_of(given))
 
 
 def _evaluate(given: argparse.Namespace, graph: Graph, mapping: Mapping | None, machine: Machine, costs: Costs) -> Result:

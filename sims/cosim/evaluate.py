@@ -7,6 +7,7 @@ from typing import Any
 
 from archmodel.cost import Costs
 from archmodel.evaluation import evaluate as by_cycle
+from archmodel.executing import executed
 from archmodel.memory.port import Port, port_of
 from archmodel.records.base import SpecError
 from archmodel.records.graph import Graph
@@ -14,7 +15,6 @@ from archmodel.records.machine import Engine as MachineEngine
 from archmodel.records.machine import Machine, engine_records
 from archmodel.records.mapping import Mapping
 from archmodel.records.result import Result
-from archmodel.rewriting import rewritten
 
 from .compare import check
 from .drive import Engine
@@ -43,7 +43,7 @@ def evaluate(graph: Graph, mapping: Mapping, machine: Machine, fidelity: str = "
     engines = [engine for engine in machine.engines if engine.type in RTL]
     if not engines:
         raise SpecError(f"machine {machine.name}: no {' or '.join(RTL)} engine, and only that has RTL")
-    after = rewritten(graph, mapping.rewrites)
+    after = executed(graph, mapping)
     plans = [plan for engine in engines for plan in [_plan(after, mapping, machine, engine)] if plan.works]
     cycles = sum(plan.cycles() for plan in plans)
     if cycles > most_cycles:

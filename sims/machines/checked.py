@@ -128,7 +128,7 @@ def _idle(machine: Machine, at: Path) -> Iterator[str]:
     idle += [("memories", memory.name) for memory in machine.memories if memory.name not in used]
     yield from (f"{'.'.join((*at, section, name))}: no engine uses it" for section, name in idle)
     if machine.devices:
-        yield ".".join((*at, "devices")) + ": they can be described, and not run yet"
+        yield ".".join((*at, "devices")) + ": devices that differ can be described, and not run yet"
     elif not machine.engines:
         yield ".".join((*at, "engines")) + ": there is none, and nothing can run"
     have = {*(item.name for item in machine.devices), *(item.name for item in machine.engines), *(item.name for item in machine.memories)}

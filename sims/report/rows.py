@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from archmodel.communication import LINKS
 from archmodel.records.base import to_plain
 from archmodel.records.figure import Figure, scaled, weakest
 from archmodel.records.mapping import Certificate, Mapping
@@ -97,7 +98,7 @@ def utilisation(result: Result) -> dict[str, float]:
     ideal: dict[str, float] = {}
     for op in result.ops:
         ideal[op.engine] = ideal.get(op.engine, 0.0) + op.ideal_cycles / op.clock_hz
-    return {engine: seconds / result.seconds for engine, seconds in sorted(ideal.items()) if result.seconds}
+    return {engine: seconds / result.seconds for engine, seconds in sorted(ideal.items()) if result.seconds and engine != LINKS}
 
 
 def provenance(result: Result) -> dict[str, str]:

@@ -7,13 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from archmodel.executing import executed
 from archmodel.json_file import read_json
 from archmodel.records.base import SpecError, from_plain, record_hash, to_plain
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Machine
 from archmodel.records.mapping import Certificate, Mapping, leaf, leaves
 from archmodel.records.result import Result
-from archmodel.rewriting import rewritten
 
 MOST_BYTES = 1 << 23
 """Of a file of results: DeepSeek-V3 needs 0.7 MB; nested lists take twenty times their text in memory."""
@@ -43,7 +43,7 @@ class Saved:
     @cached_property
     def executed(self) -> Graph:
         """The graph as the mapping rewrites it: what its trees compute."""
-        return rewritten(self.graph, self.mapping.rewrites) if self.mapping else self.graph
+        return executed(self.graph, self.mapping) if self.mapping else self.graph
 
 
 def to_records(saved: Saved) -> dict[str, Any]:

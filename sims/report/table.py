@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from archmodel.communication import LINKS
+from archmodel.fitting import shown
 from archmodel.records.figure import Figure, weakest
-from archmodel.records.machine import Machine
+from archmodel.records.machine import Fabric, Machine
 from archmodel.records.mapping import Mapping
 from archmodel.records.result import OpResult, Result
 from archmodel.workload.operators import GROUPS
@@ -104,6 +106,8 @@ def headlines(result: Result, mapping: Mapping | None, machine: Machine) -> str:
         pairs.append(("area", f"{size} ({trust['area']}; {bounds(result.area, _mm2)}), memory controllers not counted"))
     if used := _used(result):
         pairs.append(("util", used))
+    if mapping is not None and machine.fabric is not None and machine.fabric.devices > 1:
+        pairs.append(("devices", _devices(result, mapping, machine.fabric)))
     if sum(size for _, size in result.resident) and ports(machine):
         pairs.append(("memory", _resident(result, machine)))
     if mapping is not None and mapping.certificate is not None:
@@ -151,6 +155,14 @@ def _used(result: Result) -> str:
         return ""
     peak = ", ".join(f"{engine} {units.brief(100 * share)} %" for engine, share in utilisation(result).items()) + " of peak over the stage"
     return f"{peak}; data move at the memory port {units.share(result.port_share, 1)} of the time"
+
+
+def _devices(result: Result, mapping: Mapping, fabric: Fabric) -> str:
+    exchange = sum(op.seconds for op in result.ops if op.engine == LINKS)
+    rows, columns = fabric.shape
+    joined = "in a ring" if fabric.topology == "ring" else f"in a mesh of {rows} x {columns}"
+    return (f"{fabric.devices} {joined}, split {shown(mapping.split)}; {units.share(exchange, result.seconds)} of the time in collectives; "
+            "cycles and memory are those of one device")  # fmt: skip
 
 
 def _resident(result: Result, machine: Machine) -> str:

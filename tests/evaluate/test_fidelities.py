@@ -96,7 +96,8 @@ def test_overflow_is_refused_with_the_shortfall() -> None:
     need = sum(size for _, size in graph.resident)
     parts = " + ".join(f"{kind} {size:,}" for kind, size in graph.resident)
     text = (f"machine edge-npu: mixtral-8x7b needs {need:,} bytes ({parts}) and dram holds 17,179,869,184; "
-            f"{need - 2**34:,} bytes are missing: take a larger memory, narrower bits, a smaller batch or a shorter context")  # fmt: skip
+            f"{need - 2**34:,} bytes are missing: take a larger memory, narrower bits, a smaller batch or a shorter context "
+                "(no batch fits, the fewest devices that fit are 4, split tensor=4)")  # fmt: skip
     for refused in (lambda: search(graph, machine), lambda: evaluate(graph, None, machine, "bound")):
         with pytest.raises(SpecError) as caught:
             refused()
@@ -105,7 +106,7 @@ def test_overflow_is_refused_with_the_shortfall() -> None:
 
 @pytest.mark.parametrize(("text", "message"), [
     ("base: edge-npu\ndevices: {left: {base: edge-npu}}\n",
-     "machine m: found devices (left), expected engines of its own alone; several devices are not modelled yet"),
+     "machine m: found devices (left), expected engines of its own alone; devices that differ are not modelled yet"),
     ("node: 7 nm\n", "machine m: found no engine, expected at least one"),
 ])  # fmt: skip
 def test_what_cannot_run_is_refused(tmp_path: Path, text: str, message: str) -> None:
