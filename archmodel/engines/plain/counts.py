@@ -9,6 +9,7 @@ Tiles may be NumPy arrays of candidates that share a shape (int64, which the cal
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -99,24 +100,39 @@ def visited(extent: Amount, chain: Sequence[tuple[Amount, bool]], sizes: bool) -
 
     chain  (tile, whole) of each loop, outermost first
     """
-    if not chain:
-        return extent if sizes else 1
     if sizes and all(whole for _, whole in chain):
         return extent
-    (tile, whole), rest = chain[0], chain[1:]
-    if isinstance(tile, int) and isinstance(extent, int):
-        tile = min(tile, extent)
-        inside = visited(tile, rest, sizes)
-        if not whole:
-            return inside
-        full, left = divmod(extent, tile)
-        return full * inside + (visited(left, rest, sizes) if left else 0)
-    tile = np.minimum(tile, extent)
-    inside = visited(tile, rest, sizes)
-    if not whole:
-        return inside
-    full, left = extent // tile, extent % tile
-    return full * inside + np.where(left > 0, visited(np.maximum(left, 1), rest, sizes), 0)
+    if not isinstance(extent, int) or not all(isinstance(tile, int) for tile, _ in chain):
+        return _visited_together(extent, chain, sizes)
+    pieces = {extent: 1}
+    for tile, whole in chain:
+        cut: dict[int, int] = defaultdict(int)
+        for size, count in pieces.items():
+            step = min(tile, size)
+            full, left = divmod(size, step) if whole else (1, 0)
+            cut[step] += full * count
+            if left:
+                cut[left] += count
+        pieces = cut
+    return sum(size * count if sizes else count for size, count in pieces.items())
+
+
+def _visited_together(extent: Amount, chain: Sequence[tuple[Amount, bool]], sizes: bool) -> Amount:
+    """The same for arrays: pieces of the largest size, and for each loop so far what it left over."""
+    largest: Amount = extent
+    count: Amount = 1
+    rests: list[tuple[Amount, Amount]] = []
+    for tile, whole in chain:
+        step = np.minimum(tile, largest)
+        if whole:
+            full = count * (largest // step) + sum(np.where(left >= tile, number * (left // tile), 0) for left, number in rests)
+            rests = [*((np.where(left >= tile, left % tile, left), number) for left, number in rests), (largest % step, count)]
+            rests = [(left, np.where(left > 0, number, 0)) for left, number in rests]
+            count = full
+        else:
+            rests = [(np.minimum(left, tile), number) for left, number in rests]
+        largest = step
+    return sum((left * number if sizes else number for left, number in rests), largest * count if sizes else count)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from archmodel.engines.plain.counts import Cut, Leaf, Scene, Stay, counts, points, tile
+from archmodel.engines.plain.counts import Cut, Leaf, Scene, Stay, counts, points, tile, visited
 from archmodel.records.graph import Einsum
 
 EXTENTS = {"m": 13, "n": 9, "k": 11}
@@ -45,3 +45,30 @@ def test_arrays_give_what_each_candidate_alone_gives() -> None:
     for place in range(tiles.shape[1]):
         alone = counted(tiles[:, place].tolist())
         assert {key: int(np.broadcast_to(value, 200)[place]) for key, value in together.items()} == alone
+
+
+def walked(extent: int, chain: list[tuple[int, bool]]) -> list[int]:
+    """The size of every piece, one by one."""
+    if not chain:
+        return [extent]
+    (size, whole), rest = chain[0], chain[1:]
+    pieces = [min(size, extent - at) for at in range(0, extent, size)]
+    return [found for piece in (pieces if whole else pieces[:1]) for found in walked(piece, rest)]
+
+
+def test_pieces_are_those_that_a_walk_meets() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(300):
+        extent, depth = int(rng.integers(1, 40)), int(rng.integers(0, 6))
+        chain = [(int(rng.integers(1, 30)), bool(rng.random() < 0.7)) for _ in range(depth)]
+        met = walked(extent, chain)
+        assert (visited(extent, chain, False), visited(extent, chain, True)) == (len(met), sum(met))
+        arrays = [(np.array([size]), whole) for size, whole in chain]
+        for sizes, wanted in ((False, len(met)), (True, sum(met))):
+            assert np.asarray(visited(np.array([extent]), arrays, sizes)).tolist() in ([wanted], wanted)
+
+
+def test_pieces_of_a_deep_nest_are_counted_at_once() -> None:
+    """60 ragged loops on one rank: a walk would meet 2**60 branches."""
+    chain = [(10**9 - 7 * step, True) for step in range(60)]
+    assert visited(10**9 + 1, chain, False) == 2 + 59
