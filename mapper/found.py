@@ -1,10 +1,10 @@
-"""What a searcher hands back for one Einsum."""
+"""What a searcher hands back for one Einsum, or for all those of an engine."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archmodel.records.mapping import Layout, Node, Relayout
+from archmodel.records.mapping import Certificate, Layout, Node, Relayout
 
 
 @dataclass(frozen=True)
@@ -24,3 +24,11 @@ class Found:
     energy_pj: float = 0.0
     lower_bound: float | None = None
     nodes: int = 0
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """The trees of several Einsums, fused ones in one, with what is proved of all of them together."""
+
+    trees: tuple[Node, ...]
+    certificate: Certificate

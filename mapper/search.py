@@ -2,7 +2,8 @@
 
 Each engine type may have a searcher, a class ``Searcher(machine, engine, costs, goal)`` in ``mapper/<type>.py`` that is called with a
 graph and an Einsum (of a tree of several, the first); an engine without one has no choice to make, and gets a leaf.  One that
-says where operands lie has ``at``, the first byte that none lies in yet.
+says where operands lie has ``at``, the first byte that none lies in yet.  One that fuses as it likes has instead a function
+``search_graph(graph, einsums, machine, engine, costs, goal)`` that maps all of its Einsums at once.
 """
 
 from __future__ import annotations
@@ -51,6 +52,9 @@ def search(graph: Graph, machine: Machine, costs: Costs | None = None, goal: Goa
         return given_whole(graph, machine, costs, goal, goal.constraints.whole)
     if machine.convention == "published":
         return search_units(graph, machine, costs)
+    if (alone := _of_one(graph, machine, goal)) is not None:
+        found = import_module(f"{__package__}.{alone.type}").search_graph(graph, graph.einsums, machine, alone, costs, goal)
+        return Mapping(graph.name, machine.name, found.trees, certificate=found.certificate)
     searchers: dict[str, Search] = {}
 
     def mapped(part: Graph, fused: Fused) -> Mapping:
@@ -93,6 +97,17 @@ def _mapped(graph: Graph, fused: Fused, machine: Machine, costs: Costs, goal: Go
         graph.name, machine.name, tuple(item.tree for item in found), tuple(x for item in found for x in item.layouts),
         tuple(x for item in found for x in item.relayouts), proof,
     )  # fmt: skip
+
+
+def _of_one(graph: Graph, machine: Machine, goal: Goal) -> Engine | None:
+    """The engine that takes all Einsums, if it maps them at once."""
+    engines = {_engine(graph, einsum, machine, goal) for einsum in graph.einsums} if _at_once(machine.engines[0]) else set()
+    return engines.pop() if len(engines) == 1 else None
+
+
+def _at_once(engine: Engine) -> bool:
+    name = f"{__package__}.{engine.type}"
+    return find_spec(name) is not None and hasattr(import_module(name), "search_graph")
 
 
 def _placed(graph: Graph, fused: Fused, machine: Machine) -> dict[str, Engine | None]:

@@ -2,5 +2,9 @@
 
 from archmodel.records.constraints import AxisRule, GroupRule, KeepRule, OrderRule, TileRule, TreeRule
 
+from .whole import search_graph
+
 RULES = (TileRule, OrderRule, AxisRule, KeepRule, GroupRule, TreeRule)
 """The kinds of rule that it applies."""
+
+__all__ = ["RULES", "search_graph"]
