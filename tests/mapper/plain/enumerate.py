@@ -75,6 +75,11 @@ class Prices:
     def bound(self) -> tuple[Level, ...]:
         return tuple(level for level in self.params.levels if (level.bandwidth, level.read_bandwidth, level.write_bandwidth) != (None,) * 3)
 
+    def column(self, level: Level, side: str) -> int | None:
+        """Of words that the busiest instance of a level reads or writes; None where nothing bounds them."""
+        names = [other.name for other in self.bound]
+        return 3 + 2 * names.index(level.name) + (side == "write") if level.name in names else None
+
     @property
     def columns(self) -> int:
         return 3 + 2 * len(self.bound)
@@ -225,8 +230,7 @@ class Sheet:
         elements = self.job.repeat * prod(sum(self.job.left[rank]) for rank in own)
         pj = (mine.read_pj if side == "read" else mine.write_pj) * self.scale.energy / self.scale.words
         self.columns[0] = self.columns[0] + count * (elements * share * int(pj))
-        if mine in self.scale.bound:
-            column = 3 + 2 * self.scale.bound.index(mine) + (side == "write")
+        if (column := self.scale.column(mine, side)) is not None:
             through = self.grid({rank: self.chains[rank].passing(above) for rank in own})
             self.columns[column] = self.columns[column] + self.job.repeat * share * busy * through
 

@@ -44,7 +44,7 @@ class Here:
 
     node   path of branches from the root
     box    (start, stop) of each rank
-    time   the index of each loop in time above
+    time   (rank, index) of each loop in time above
     most   the size of each rank in the first instance, which has the largest tile
     place  (axis, index, stride, count) of each spatial loop above; index x stride adds up to where an instance stands on an axis
     held   the innermost residence of each tensor
@@ -134,7 +134,7 @@ def _loop(done: Walk, loop: Loop, here: Here, kept: frozenset[str]) -> None:
         if loop.spatial:
             _visit(done, loop.body, replace(inner, box=box, place=(*here.place, (loop.spatial, index, stride, count))), kept)
         else:
-            _visit(done, loop.body, replace(inner, box=box, time=(*here.time, index)), kept)
+            _visit(done, loop.body, replace(inner, box=box, time=(*here.time, (loop.rank, index))), kept)
 
 
 def _storage(done: Walk, node: Storage, here: Here, kept: frozenset[str]) -> None:
@@ -164,9 +164,10 @@ def _elements(done: Walk, tensor: str, here: Here) -> Iterator[Key]:
 
 
 def _again(done: Walk, tile: Residence, here: Here, tensor: str, element: Key) -> bool:
-    """Whether this instance has held this result before."""
+    """Whether this instance has held this result before, since it was begun: what is computed again is begun again."""
     root = here.root[tensor].key if tensor in here.root else HOME
-    key = (tile.node, tile.place, root, element)
+    ranks = {rank for einsum in done.graph.einsums if einsum.output == tensor for rank, _ in einsum.ranks}
+    key = (tile.node, tile.place, root, tuple(pair for pair in here.time if pair[0] not in ranks), element)
     found = key in done.seen
     done.seen.add(key)
     return found
@@ -192,7 +193,7 @@ def _compute(done: Walk, end: Compute, here: Here) -> None:
     _weigh(done, here)
     for point in product(*(range(*here.box[rank]) for rank, _ in einsum.ranks)):
         at = dict(zip((rank for rank, _ in einsum.ranks), point, strict=True))
-        moment = (*here.time, *(value - here.box[rank][0] for rank, value in at.items()))
+        moment = (*here.time, *((rank, value - here.box[rank][0]) for rank, value in at.items()))
         done.steps.setdefault(end.einsum, set()).add((here.node, moment))
         done.points[end.einsum] += 1
         _point(done, einsum, replace(here, time=moment), at)
