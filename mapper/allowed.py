@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,24 +51,21 @@ class Allowed:
         return [rule for rule in self.rules if isinstance(rule, TileRule) and (rule.level, rule.rank) == (level, rank)
                 and rule.tensor in ("", tensor)]  # fmt: skip
 
-    def order(self, level: str, names: Sequence[str]) -> bool:
-        """Whether ``names`` may stand at a level in this order, outermost first: all tensors held there or, of loops, all ranks.
+    def order(self, level: str, names: Sequence[str], known: Collection[str]) -> bool:
+        """Whether ``names`` may stand at a level in this order, outermost first: the tensors held there or, of loops, the ranks.
 
-        A rule that names what isn't among them says nothing of them: one of ranks nothing of tensors.
+        ``known`` are all tensors (or ranks) that the Einsum has; an order that names another is none of its business.
         """
-        return all(_in_order(rule, level, tuple(names)) for rule in self.rules if isinstance(rule, OrderRule))
+        return all(_in_order(rule, level, tuple(names), known) for rule in self.rules if isinstance(rule, OrderRule))
 
-    def axis(self, axis: str, counts: Mapping[str, int]) -> bool:
-        """Whether an axis may be shared so: by each rank of the Einsum, its pieces side by side, 1 where no loop over it stands there."""
-        return all(_on_axis(rule, counts) for rule in self.rules if isinstance(rule, AxisRule) and rule.axis == axis)
+    def axis(self, axis: str, shares: Mapping[str, int]) -> bool:
+        """Whether an axis may be shared so: by each rank of the Einsum, the instances it is given, 1 where no loop over it stands there."""
+        return all(_on_axis(rule, shares) for rule in self.rules if isinstance(rule, AxisRule) and rule.axis == axis)
 
     def keeps(self, tensor: str, level: str) -> bool | None:
-        """Whether a tensor must be held at a level, or must not; None leaves it free.  A tile size that is asked for needs the tile."""
-        for rule in self.rules:
-            if isinstance(rule, KeepRule) and (rule.tensor, rule.level) == (tensor, level):
-                return rule.keep
-        asked = any(isinstance(rule, TileRule) and (rule.tensor, rule.level) == (tensor, level) for rule in self.rules)
-        return True if asked else None
+        """Whether a tensor must be held at a level, or must not; None leaves it free."""
+        keeps = (rule for rule in self.rules if isinstance(rule, KeepRule) and (rule.tensor, rule.level) == (tensor, level))
+        return next((rule.keep for rule in keeps), None)
 
     def engine(self, name: str) -> bool:
         """Whether the Einsum may run on an engine."""
@@ -100,15 +97,16 @@ def _grouped(rule: Rule, names: set[str]) -> bool:
     return not mine & names or mine <= names if rule.together else len(mine & names) < 2
 
 
-def _in_order(rule: OrderRule, level: str, names: tuple[str, ...]) -> bool:
+def _in_order(rule: OrderRule, level: str, names: tuple[str, ...], known: Collection[str]) -> bool:
     if rule.level != level:
         return True
-    fits = [names[: len(first)] == first for first in rule.allowed if set(first) <= set(names)]
-    return (any(fits) or not fits) and not any(names[: len(first)] == first for first in rule.forbidden)
+    meant = [first for first in rule.allowed if set(first) <= set(known)]
+    begins = any(names[: len(first)] == first for first in meant) or not meant
+    return begins and not any(names[: len(first)] == first for first in rule.forbidden)
 
 
-def _on_axis(rule: AxisRule, counts: Mapping[str, int]) -> bool:
-    used = {rank for rank, count in counts.items() if count > 1}
+def _on_axis(rule: AxisRule, shares: Mapping[str, int]) -> bool:
+    used = {rank for rank, share in shares.items() if share > 1}
     if rule.ranks is not None and not used <= set(rule.ranks):
         return False
-    return not used & set(rule.forbidden) and all(counts.get(rank, count) == count for rank, count in rule.counts)
+    return not used & set(rule.forbidden) and all(shares.get(rank, count) == count for rank, count in rule.counts)

@@ -131,7 +131,7 @@ def _swaps(mine: Shape, best: Shape) -> Iterator[tuple[str, tuple[str, str], Sha
     for place, ((axis, mine_on), (_, best_on)) in enumerate(zip(mine.axes, best.axes, strict=True)):
         if mine_on != best_on:
             changed = replace(mine, axes=(*mine.axes[:place], (axis, best_on), *mine.axes[place + 1 :]))
-            yield f"spread on {axis}", (_sizes(mine_on), _sizes(best_on)), changed
+            yield f"spread on {axis}", (_sizes(mine_on, " by "), _sizes(best_on, " by ")), changed
 
 
 def _list(names: list[str]) -> str:
@@ -142,5 +142,5 @@ def _tiles(tiles: tuple[Held, ...]) -> str:
     return "; ".join(f"{held.tensor} {_sizes(held.sizes)}" for held in tiles)
 
 
-def _sizes(sizes: tuple[tuple[str, int], ...]) -> str:
-    return ", ".join(f"{rank} {size:,}" for rank, size in sizes) or "nothing"
+def _sizes(sizes: tuple[tuple[str, int], ...], of: str = " ") -> str:
+    return ", ".join(f"{rank}{of}{size:,}" for rank, size in sizes) or "nothing"

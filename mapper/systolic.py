@@ -161,7 +161,7 @@ def _rules(graph: Graph, einsum: Einsum, gemm: Gemm, where: Target, goal: Goal, 
         return fine
 
     def orders(flow: str, order: tuple[str, ...]) -> bool:
-        return mine.order(level, tuple(names[rank] for rank in order))
+        return mine.order(level, tuple(names[rank] for rank in order), tuple(names.values()))
 
     return Rules(sizes if mine or goal.tiles == "perfect" else None, orders if mine else None, most)
 def _refuse_endless(einsum: Einsum, gemm: Gemm, where: Target) -> None:

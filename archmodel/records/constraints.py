@@ -15,8 +15,8 @@ from .mapping import Mapping, Node, leaves
 
 @dataclass(frozen=True)
 class TileRule:
-    """The tile of ``tensor`` (of every tensor that has the rank, where it is empty) that is held at ``level`` has, along ``rank``,
-    one of the sizes ``only``, from ``least`` to ``most``, a multiple of ``multiple`` or the whole extent of the rank."""
+    """Where ``tensor`` (any tensor that has the rank, where it is empty) is held at ``level``, its tile has, along ``rank``, one of the
+    sizes ``only``, from ``least`` to ``most``, a multiple of ``multiple`` or the whole extent of the rank."""
 
     einsum: str
     level: str
@@ -53,8 +53,8 @@ class OrderRule:
 
 @dataclass(frozen=True)
 class AxisRule:
-    """On ``axis`` stand only loops over ``ranks`` (any, where it is None), none over ``forbidden``, and those of ``counts`` with just as
-    many pieces side by side."""
+    """On ``axis`` stand only loops over ``ranks`` (any, where it is None), none over ``forbidden``; a rank of ``counts`` is given just as
+    many of its instances.  With ragged tiles there may be fewer pieces than that, and the others idle."""
 
     einsum: str
     axis: str

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
-from archmodel.records.constraints import OrderRule, TileRule
+from archmodel.records.constraints import TileRule
+from mapper.allowed import Allowed
 
 from .problem import Problem
 
@@ -57,14 +58,10 @@ def orders(problem: Problem, level: int, kept: Sequence[int]) -> Iterator[Order]
     if level == len(problem.params.levels):
         yield _order(problem, "", ())
         return
-    name = problem.params.levels[level].name
-    rules = [rule for rule in problem.rules if isinstance(rule, OrderRule) and rule.level == name]
+    name, known = problem.params.levels[level].name, [operand.name for operand in problem.operands]
+    rules = Allowed(problem.rules)
     for nodes in permutations(kept):
-        names = tuple(problem.operands[node].name for node in nodes)
-        begins = [names[: len(tensors)] for rule in rules for tensors in rule.forbidden]
-        if any(begin in rule.forbidden for rule in rules for begin in begins):
-            continue
-        if all(not rule.allowed or any(names[: len(tensors)] == tensors for tensors in rule.allowed) for rule in rules):
+        if rules.order(name, [problem.operands[node].name for node in nodes], known):
             yield _order(problem, name, nodes)
 
 

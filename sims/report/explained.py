@@ -8,7 +8,7 @@ from typing import Any
 
 from archmodel.records.base import to_plain
 from archmodel.records.goal import Limit
-from mapper.differences import Difference, differences
+from mapper.differences import Change, Difference, differences
 from mapper.more import Gain, gains
 from mapper.prices import Price, prices
 
@@ -128,18 +128,25 @@ def _short(value: Any) -> str:
 
 
 def differences_text(found: Sequence[Difference]) -> str:
-    """What the best mapping does otherwise, and what it saves."""
+    """What the best mapping does otherwise, and what that saves: of a tree, and of each difference by itself."""
     if not found:
         return "The mapper finds nothing better: the best mapping is this one.\n"
     text = []
     for item in found:
-        saved = f"{item.energy_pj:,.0f} pJ and {item.cycles:,} cycles"
-        rows = [[change.what, change.mine, change.best, _alone(change.energy_pj), _alone(change.cycles)] for change in item.changes]
-        title = f"{' + '.join(item.einsums)}: the best mapping saves {saved}"
-        columns = ("difference", "here", "in the best", ">alone saves pJ", ">cycles")
-        text.append(grid(title, columns, rows) if rows else title + "\n")
+        title = f"{' + '.join(item.einsums)}: the best mapping {_saving(item.energy_pj, item.cycles)}\n"
+        text.append(title + (lines([(change.what, _change(change)) for change in item.changes]) if item.changes else ""))
     return "\n".join(text)
 
 
-def _alone(value: float | None) -> str:
-    return "not by itself" if value is None else f"{value:,.0f}"
+def _change(change: Change) -> str:
+    alone = "not legal by itself" if change.energy_pj is None or change.cycles is None else _saving(change.energy_pj, change.cycles)
+    both = f"{change.best} instead of {change.mine}"
+    return f"{both}: {alone}" if change.what not in ("fusion", "engine") else both
+
+
+def _saving(energy_pj: float, cycles: int) -> str:
+    """What is saved, and what is paid for it, in words."""
+    amounts = [(energy_pj, "pJ"), (cycles, "cycles")]
+    saved, paid = ([f"{abs(value):,.0f} {unit}" for value, unit in amounts if value * sign > 0] for sign in (1, -1))
+    parts = ([f"saves {' and '.join(saved)}"] if saved else []) + ([f"takes {' and '.join(paid)} more"] if paid else [])
+    return ", ".join(parts) or "saves nothing"

@@ -40,9 +40,10 @@ def test_tiles_have_sizes_bounds_and_multiples() -> None:
 
 def test_orders_begin_with_what_is_allowed() -> None:
     one = Allowed((OrderRule("*", "buffer", ((("C",)), ("A", "B")), (("C", "B"),)),))
-    orders = [names for names in ("ABC", "ACB", "BAC", "BCA", "CAB", "CBA") if one.order("buffer", names)]
-    assert orders == ["ABC", "CAB"]
-    assert one.order("register", "BAC") and one.order("buffer", "mnk")
+    orders = [names for names in ("ABC", "ACB", "BAC", "BCA", "CAB", "CBA", "AB", "A", "") if one.order("buffer", names, "ABC")]
+    assert orders == ["ABC", "CAB", "AB"]
+    assert one.order("register", "BAC", "ABC") and one.order("buffer", "mnk", "kmn") and one.order("buffer", "BA", "AB") is False
+    assert one.order("buffer", "DB", "BD")  # an Einsum that has neither A nor C
 
 
 def test_an_axis_has_its_ranks_and_counts() -> None:
@@ -54,8 +55,8 @@ def test_an_axis_has_its_ranks_and_counts() -> None:
     assert banned.axis("rows", {"m": 16, "k": 1}) and not banned.axis("rows", {"k": 2})
 
 
-def test_a_tile_that_is_asked_for_is_held() -> None:
-    rules = Allowed((KeepRule("*", "A", "buffer", False), TileRule("*", "register", "m", tensor="A", only=(1,))))
+def test_what_is_held_is_what_rules_of_residence_say() -> None:
+    rules = Allowed((KeepRule("*", "A", "buffer", False), KeepRule("*", "A", "register", True), TileRule("*", "buffer", "m", "B", (1,))))
     assert rules.keeps("A", "buffer") is False and rules.keeps("A", "register") is True and rules.keeps("B", "buffer") is None
 
 

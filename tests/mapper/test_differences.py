@@ -59,7 +59,7 @@ def changes(one: Shape, other: Shape) -> list[Change]:
     ("other", "what", "mine", "best"),
     [
         (shape(register="cab"), "order at register", "a > b > c", "c > a > b"),
-        (shape(rows=(("m", 4),)), "spread on rows", "k 4", "m 4"),
+        (shape(rows=(("m", 4),)), "spread on rows", "k by 4", "m by 4"),
         (shape(small=(("k", 4), ("m", 1), ("n", 4))), "tiles at register",
          "a k 4, m 2, n 4; b k 4, m 2, n 4; c k 4, m 2, n 4", "a k 4, m 1, n 4; b k 4, m 1, n 4; c k 4, m 1, n 4"),
     ],
