@@ -83,14 +83,20 @@ class Tree:
             if not isinstance(key.value, str):
                 raise SpecError(f"{key.place}: found {key.shown()} as a key, expected text")
             if key.value in mapping:
-                first = mapping[key.value].key_place
-                self.findings.add(key.place, key.value, f"found the key again, expected it once (first at {first})")
+                self.twice(mapping, key.value, key.place)
             node.key_place = key.place
             mapping[key.value] = node
 
+    def twice(self, mapping: dict[str, Node], key: str, place: str) -> None:
+        first = mapping[key].key_place
+        self.findings.add(place, key, f"found the key again, expected it once (first at {first})")
+
 
 class Foreign(Tree):
-    """As other tools write YAML: a tag is kept as text, an alias stands for what it names, ``<<`` lays a mapping under another."""
+    """As other tools write YAML: a tag is kept as text, an alias stands for what it names, ``<<`` lays a mapping under another.
+
+    Of a key that stands twice the last counts, as most readers have it; the one before is kept as ``KEY (overridden)``.
+    """
 
     def __init__(self, shown: str, findings: Findings) -> None:
         super().__init__(shown, findings)
@@ -133,3 +139,9 @@ class Foreign(Tree):
                 raise SpecError(f"{under.place if under else self.shown}: <<: expected a mapping, or a list of them")
             for key, part in node.value.items():
                 mapping.setdefault(key, part)
+
+    def twice(self, mapping: dict[str, Node], key: str, place: str) -> None:
+        kept = f"{key} (overridden)"
+        while kept in mapping:
+            kept += "'"
+        mapping[kept] = mapping.pop(key)

@@ -50,7 +50,9 @@ class Ledger:
         for root in roots:
             for leaf in root.leaves():
                 key = leaf.node.place.rpartition(":")[0].rpartition(":")[0], leaf.path
-                if key not in self.entries:
+                if key not in self.entries and leaf.node.value in ({}, [], None):
+                    self.note(leaf, TRANSLATED, "empty")
+                elif key not in self.entries:
                     self.note(leaf, REFUSED, NOT_KNOWN)
                 ordered.append(self.entries[key])
         return tuple(ordered)

@@ -1,8 +1,9 @@
 """A nest as Timeloop and ZigZag write it, loops and kept tensors level by level, to a Mapping's tree.
 
 There a tile is brought again only when a loop changes it.  In a Mapping it is brought again by each iteration above its storage node.
-The two say the same where a node stands above those innermost loops of the level outside that don't change its tensor; only loops two
-levels out that don't change it, when none between does, remain, and are reported.
+The two say the same where a node stands above those innermost of the loops outside it that don't change its tensor.  But storage nodes
+stand from the outermost level inwards, so one that would stand above another of a level further out stands below that one, and its
+tensor is brought more often than in the source: such are reported.
 """
 
 from __future__ import annotations
@@ -23,12 +24,21 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """What stands below a level: its loops, outermost first, those in space before those in time; and what the level keeps."""
+class Stay:
+    """``tensor`` stays in the level at place ``level``, 0 the outermost; in the source within the loops in time from ``outside`` on."""
 
-    level: str
-    keeps: tuple[str, ...]
-    turns: tuple[Turn, ...]
+    tensor: str
+    level: int
+    outside: int
+
+
+@dataclass(frozen=True)
+class Nest:
+    """Loops in time, outermost first; loops in space with the place of the level that they are below; what stays where, but at home."""
+
+    timed: tuple[Turn, ...]
+    spread: tuple[tuple[int, Turn], ...]
+    stays: tuple[Stay, ...]
 
 
 @dataclass(frozen=True)
@@ -40,47 +50,46 @@ class Nested:
     uneven: tuple[str, ...]
 
 
-def nested(stages: Sequence[Stage], extents: Mapping[str, int], ranks: Mapping[str, Sequence[str]], leaf: Compute) -> Nested:
-    """The tree of stages, outermost first; ``ranks`` are those of each tensor.  The first stage's level is home and needs no node."""
-    steps: list[Turn | tuple[str, str]] = []
+def nested(nest: Nest, levels: Sequence[str], extents: Mapping[str, int], ranks: Mapping[str, Sequence[str]], leaf: Compute) -> Nested:
+    """The tree of a nest; ``levels`` by name, outermost first, ``ranks`` of each tensor."""
+    placed: list[tuple[int, Stay]] = []
     lost = []
-    for place, stage in enumerate(stages):
-        spread = [turn for turn in stage.turns if turn.axis and turn.count > 1]
-        steps += spread
-        timed = [turn for turn in stage.turns if not turn.axis and turn.count > 1]
-        inner = stages[place + 1] if place + 1 < len(stages) else Stage("", (), ())
-        for at, turn in enumerate([*timed, None]):
-            steps += [(tensor, inner.level) for tensor in inner.keeps if _begins(timed, ranks[tensor]) == at]
-            if turn:
-                steps.append(turn)
-        lost += [(tensor, inner.level) for tensor in inner.keeps
-                 if place and not _begins(timed, ranks[tensor]) and _still(stages[: place + 1], tensor, ranks[tensor])]  # fmt: skip
+    lowest = 0
+    for stay in sorted(nest.stays, key=lambda stay: (stay.level, begins(nest.timed[: stay.outside], ranks[stay.tensor]))):
+        wanted = begins(nest.timed[: stay.outside], ranks[stay.tensor])
+        above = max((at for at, other in placed if other.level < stay.level), default=0)
+        if any(turn.count > 1 for turn in nest.timed[wanted:above]):
+            lost.append((stay.tensor, levels[stay.level]))
+        placed.append((max(wanted, above), stay))
+        lowest = max(lowest, placed[-1][0])
+    steps: list[Turn | Stay] = []
+    waiting = sorted((pair for pair in nest.spread if pair[1].count > 1), key=lambda pair: pair[0])
+    for at in range(len(nest.timed) + 1):
+        for _, stay in sorted((pair for pair in placed if pair[0] == at), key=lambda pair: pair[1].level):
+            steps += [turn for level, turn in waiting if level < stay.level]
+            waiting = [pair for pair in waiting if pair[0] >= stay.level]
+            steps.append(stay)
+        if at == lowest:
+            steps += [turn for _, turn in waiting]
+        steps += [turn for turn in nest.timed[at : at + 1] if turn.count > 1]
+    return _tree(steps, levels, extents, leaf, tuple(dict.fromkeys(lost)))
+
+
+def _tree(steps: Sequence[Turn | Stay], levels: Sequence[str], extents: Mapping[str, int], leaf: Compute,
+          lost: tuple[tuple[str, str], ...]) -> Nested:  # fmt: skip
     sizes, uneven = dict(extents), []
-    shaped: list[tuple[Turn | tuple[str, str], int]] = []
+    tiles = []
     for step in steps:
         if isinstance(step, Turn):
-            size = sizes[step.rank]
-            uneven += [step.rank] * (size % step.count != 0)
-            sizes[step.rank] = -(-size // step.count)
-            shaped.append((step, sizes[step.rank]))
-        else:
-            shaped.append((step, 0))
+            uneven += [step.rank] * (sizes[step.rank] % step.count != 0)
+            sizes[step.rank] = -(-sizes[step.rank] // step.count)
+        tiles.append(sizes[step.rank] if isinstance(step, Turn) else 0)
     tree: Node = leaf
-    for step, tile in reversed(shaped):
-        tree = Loop(step.rank, tile, tree, step.axis) if isinstance(step, Turn) else Storage(step[0], step[1], tree)
-    return Nested(tree, tuple(lost), tuple(dict.fromkeys(uneven)))
+    for step, tile in zip(reversed(steps), reversed(tiles), strict=True):
+        tree = Loop(step.rank, tile, tree, step.axis) if isinstance(step, Turn) else Storage(step.tensor, levels[step.level], tree)
+    return Nested(tree, lost, tuple(dict.fromkeys(uneven)))
 
 
-def _begins(timed: Sequence[Turn], own: Sequence[str]) -> int:
-    """The place among loops in time above which a tensor's node may stand: behind the last one that changes it."""
-    return max((place + 1 for place, turn in enumerate(timed) if turn.rank in own), default=0)
-
-
-def _still(outer: Sequence[Stage], tensor: str, own: Sequence[str]) -> bool:
-    """Whether the innermost loop in time above the last of these stages, up to the level that keeps the tensor, doesn't change it."""
-    for inner, stage in zip(outer[:0:-1], outer[-2::-1], strict=True):
-        if tensor in inner.keeps:
-            return False
-        if timed := [turn for turn in stage.turns if not turn.axis and turn.count > 1]:
-            return timed[-1].rank not in own
-    return False
+def begins(outside: Sequence[Turn], own: Sequence[str]) -> int:
+    """The place among the loops outside above which a tensor's node may stand: behind the last one that changes it."""
+    return max((place + 1 for place, turn in enumerate(outside) if turn.rank in own and turn.count > 1), default=0)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 
+from archmodel.records.engines.plain import Params
 from archmodel.records.machine import Machine
 from archmodel.records.mapping import Compute, Mapping
 
 from .fields import Field
-from .nests import Stage, Turn, nested
+from .nests import Nest, Stay, Turn, nested
 from .result import ENGINE, Imported
 from .timeloop_machine import Part, costs_of, machine, parts_of
 from .work import Access, Line, Work, rank_name, tensor_name
@@ -114,27 +115,30 @@ def _mapping(written: Field, parts: list[Part], made: Machine, work: Work) -> Ma
             skipped[target.text()] = _skipped(entry)
         else:
             raise kind.wrong(f"found {kind.node.shown()}, expected temporal, spatial or dataspace")
-    tree = nested(_stages(parts, temporal, spatial, skipped, work), work.extents,
-                  {access.name: access.ranks for line in work.lines for access in (*line.inputs, line.output)},
+    params: Params = made.engines[0].params
+    tensors = {access.name: access.ranks for line in work.lines for access in (*line.inputs, line.output)}
+    tree = nested(_nest(parts, params, temporal, spatial, skipped, tuple(tensors)), tuple(params.depth), work.extents, tensors,
                   Compute(work.lines[0].output.name, ENGINE))  # fmt: skip
     for tensor, level in tree.lost:
-        written.approximated(f"{tensor} is brought to {level} again by loops two levels out that don't change it")
+        written.approximated(f"{tensor} is brought to {level} more often: storage nodes stand from the outermost level inwards here")
+    if tree.uneven:
+        written.approximated(f"factors that don't divide {', '.join(tree.uneven)}: the last tiles are smaller here")
     return Mapping(work.name, made.name, (tree.tree,))
 
 
-def _stages(parts: list[Part], temporal: dict[str, list[Turn]], spatial: dict[str, list[Turn]],
-            skipped: dict[str, set[str]], work: Work) -> list[Stage]:  # fmt: skip
-    tensors = [access.name for access in (*work.lines[0].inputs, work.lines[0].output)]
-    stages: list[Stage] = []
+def _nest(parts: list[Part], params: Params, temporal: dict[str, list[Turn]], spatial: dict[str, list[Turn]],
+          skipped: dict[str, set[str]], tensors: tuple[str, ...]) -> Nest:  # fmt: skip
+    """The loops of every component, those of a fan-out with the level above it, and what each level keeps."""
+    timed: list[Turn] = []
+    spread = tuple((params.axis[turn.axis][0], turn) for turns in spatial.values() for turn in turns)
+    stays: list[Stay] = []
+    level = -1
     for part in parts:
-        turns = (*spatial.get(part.name, ()), *temporal.get(part.name, ()))
         if part.kind == "level":
-            stages.append(Stage(part.name, tuple(name for name in tensors if name not in skipped.get(part.name, set())), turns))
-        elif stages and turns:
-            last = stages[-1]
-            merged = [*(turn for turn in (*last.turns, *turns) if turn.axis), *(turn for turn in (*last.turns, *turns) if not turn.axis)]
-            stages[-1] = Stage(last.level, last.keeps, tuple(merged))
-    return stages
+            level += 1
+            stays += [Stay(name, level, len(timed)) for name in tensors if level and name not in skipped.get(part.name, set())]
+        timed += temporal.get(part.name, ())
+    return Nest(tuple(timed), spread, tuple(stays))
 
 
 def _turns(entry: Field, work: Work) -> tuple[list[Turn], int]:
