@@ -2,7 +2,7 @@
 
 from archmodel.records.constraints import AxisRule, GroupRule, KeepRule, OrderRule, TileRule, TreeRule
 
-from .whole import search_graph
+from .otherwise import search_graph
 
 RULES = (TileRule, OrderRule, AxisRule, KeepRule, GroupRule, TreeRule)
 """The kinds of rule that it applies."""
