@@ -74,15 +74,15 @@ class Plan:
         return energy, self._cycles(problem.repeat * busiest * _times(problem.point_cycles, busiest), moved)
 
     def _cycles(self, cycles: Amount, moved: list[list[Amount]]) -> Amount:
-        beside: list[Amount] = []
+        beside, after = [cycles], [0 * cycles]
         for level, (reads, writes) in zip(self.problem.params.levels, moved, strict=True):
             rates = ((reads + writes, level.bandwidth), (reads, level.read_bandwidth), (writes, level.write_bandwidth))
             times = [amount * _times(1 / rate, amount) for amount, rate in rates if rate is not None]
             if level.buffering == "single" and times:
-                cycles = cycles + _most(times)
+                after.append(_most(times))
             else:
                 beside += times
-        total = _most([cycles, *beside])
+        total = _most(beside) + sum(after)
         return np.ceil(total * (1 - 1e-13)) if isinstance(total, np.ndarray) else ceil(total)
 
     def _counted(self) -> tuple[Scene, list[Stay], Leaf]:
@@ -93,7 +93,7 @@ class Plan:
         scene = Scene(problem.extents, ranks, frozenset({problem.result.name}), alone)
         cuts = tuple(Cut(rank.name, tile) for rank in problem.ranks for tile in rank.above)
         at = {operand.name: Stay(operand.name, operand.home, cuts) for operand in problem.operands if operand.home}
-        stays: list[Stay] = []
+        outside, stays = tuple(at.values()), list[Stay]()
         for step in self.steps():
             if isinstance(step, Cut):
                 cuts = (*cuts, step)
@@ -101,7 +101,7 @@ class Plan:
                 name = problem.operands[step[0]].name
                 stays.append(Stay(name, step[1], cuts, at.get(name)))
                 at[name] = stays[-1]
-        return scene, stays, Leaf(problem.einsum, cuts, tuple(at.values()))
+        return scene, stays, Leaf(problem.einsum, cuts, (*outside, *stays))
 
     def tree(self) -> Node:
         """As a mapping's tree: below the shared part, if there is one.  Loops of one iteration are left out."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from math import prod
 
+from archmodel.engines.plain.addressed import counted
 from archmodel.engines.plain.rows import operation_of
 from archmodel.records.constraints import Rule, concerns
 from archmodel.records.engines.plain import Params
@@ -84,9 +85,9 @@ class Problem:
 
 def problem(graph: Graph, einsum: Einsum, engine: str, params: Params, rules: tuple[Rule, ...] = ()) -> Problem:
     """An Einsum by itself: every operand at home in the outermost level."""
-    tensors = {tensor.name: tensor for tensor in graph.tensors}
-    names = dict.fromkeys(einsum.inputs)
-    operands = [_operand(tensors[name], einsum, False) for name in names] + [_operand(tensors[einsum.output], einsum, True)]
+    einsum, ranks = counted(graph, einsum)
+    tensors = {name: replace(graph.tensor[name], ranks=ranks[name]) for name in (*einsum.inputs, einsum.output)}
+    operands = [_operand(tensors[name], False) for name in dict.fromkeys(einsum.inputs)] + [_operand(tensors[einsum.output], True)]
     operation = operation_of(einsum, params)
     return Problem(
         einsum, engine, params, tuple(Rank(name, extent) for name, extent in einsum.ranks), tuple(operands),
@@ -96,5 +97,5 @@ def problem(graph: Graph, einsum: Einsum, engine: str, params: Params, rules: tu
     )  # fmt: skip
 
 
-def _operand(tensor: Tensor, einsum: Einsum, written: bool) -> Operand:
+def _operand(tensor: Tensor, written: bool) -> Operand:
     return Operand(tensor.name, tensor.kind, tensor.ranks, tensor.bits, written)
