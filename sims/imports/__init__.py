@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from archmodel.load import load_foreign
 from archmodel.records.base import SpecError
@@ -33,8 +34,18 @@ def translate(files: Sequence[Path], name: str = "imported") -> Imported:
         raise SpecError(f"archmodel import: found {said}, expected files of one of {', '.join(FORMATS)}")
     reader = import_module(f".{formats.pop()}", __package__)
     _no_key_twice(roots)
-    imported: Imported = reader.read(roots, name)
+    imported = _read(reader, roots, name, files)
     return replace(imported, entries=ledger.close(roots))
+
+
+def _read(reader: ModuleType, roots: Sequence[Field], name: str, files: Sequence[Path]) -> Imported:
+    try:
+        imported: Imported = reader.read(roots, name)
+    except SpecError as error:
+        if any(str(error).startswith(str(path)) for path in files):
+            raise
+        raise SpecError(f"{', '.join(map(str, files))}: {error}") from error  # what a record refuses knows no file
+    return imported
 
 
 def _format(root: Field, path: Path) -> str:

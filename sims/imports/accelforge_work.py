@@ -38,6 +38,8 @@ def work_of(workload: Field, renames: Field | None, name: str) -> tuple[Work, Se
     """Raises SpecError for an Einsum that is none here."""
     extents = dict(_extents(workload))
     written = workload.need("einsums", "a list of Einsums").items()
+    if not written:
+        raise workload.wrong("found no Einsum, expected one")
     drafts = [_draft(item) for item in written]
     for item, draft in zip(written, drafts, strict=True):
         for access in (*draft.inputs, draft.output):
