@@ -6,7 +6,7 @@ tiles that it needs.  The most promising are completed first; those whose bound 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from time import process_time
 
@@ -16,8 +16,9 @@ from archmodel.records.goal import Goal
 from archmodel.records.mapping import Node
 
 from .orders import Order
-from .plan import Layer, Plan
+from .plan import Plan
 from .problem import Problem
+from .realize import Realizer
 from .rows import Grower, Row, Rows
 from .sizes import Array
 from .space import Kept, Space
@@ -87,7 +88,7 @@ class Search:
     """One search of a problem; ``nodes`` partial mappings examined, ``evaluated`` whole ones priced."""
 
     def __init__(self, problem: Problem, goal: Goal, objective: str) -> None:
-        self.problem, self.goal = problem, goal
+        self.problem, self.goal = _limited(problem, goal), goal
         self.archive = Archive(objective, {limit.what: limit.most for limit in goal.limits})
         self.nodes = self.evaluated = 0
         self.open_bound = inf
@@ -98,6 +99,7 @@ class Search:
         self.tables = Tables(self.space)
         for kept in self.space.keeps():
             self.grower = Grower(self.space, kept)
+            self.realizer = Realizer(self.space, kept)
             starts = self.grower.starts()
             self._visit(kept, Row(starts, 0))
 
@@ -123,7 +125,7 @@ class Search:
         found, bounds = [], []
         for place, (order, picks, way) in enumerate(drafts):
             if len(picks):
-                energy, cycles = self._least(kept, self.grower.rows(inner, order, level, picks, way))
+                energy, cycles = self._least(kept, self.grower.rows(inner, order, level, picks, way, draft=not self.space.perfect))
                 able = np.flatnonzero(self.archive.able(energy, cycles))
                 self.nodes += len(picks)
                 found.append(np.stack((np.full(len(able), place), able), axis=1))
@@ -172,31 +174,37 @@ class Search:
         for rank, sizes in enumerate(space.sizes):
             steps = steps * sizes.count(wide[:, rank])
         cycles = steps
+        after: dict[int, Array] = {}
         for criterion, cost in zip(space.criteria[1:], costs[1:], strict=True):
-            assert criterion.level is not None
-            cycles = np.maximum(cycles, cost / (criterion.rate * space.fans[criterion.level]))
-        return costs[0], np.ceil(cycles * (1 - ROUNDING))
+            time = cost / (criterion.rate * space.fans[criterion.level])
+            if self.problem.params.levels[criterion.level].buffering == "single":
+                after[criterion.level] = np.maximum(after.get(criterion.level, 0.0), time)
+            else:
+                cycles = np.maximum(cycles, time)
+        return costs[0], np.ceil((cycles + sum(after.values())) * (1 - ROUNDING))
 
     def _complete(self, row: Row) -> None:
-        layers = []
-        at: Row | None = row
-        while at is not None and at.rows.inner is not None:
-            layers.append(self._layer(at))
-            at = at.rows.inner
-        plan = Plan(self.problem, tuple(layers))
-        energy, cycles = plan.cost()
-        self.evaluated += 1
-        self.archive.offer(Choice(float(energy), int(cycles), plan))
+        """Prices what a whole draft stands for."""
+        plans = self.realizer.plans(row)
+        if plans is None:
+            return
+        energy, cycles = plans.cost()
+        energy, cycles = np.broadcast_arrays(np.atleast_1d(energy), np.atleast_1d(cycles))
+        self.evaluated += len(energy)
+        first, then = self.archive.key(energy, cycles)
+        for place in np.lexsort((then, first))[: 1 if self.archive.objective else None].tolist():
+            if self.archive.able(energy[place : place + 1], cycles[place : place + 1])[0]:
+                plan = plans.one(place)
+                exact, whole = plan.cost()
+                self.archive.offer(Choice(float(exact), int(whole), plan))
 
-    def _layer(self, row: Row) -> Layer:
-        rows, space = row.rows, self.space
-        picks, spread = rows.picks[row.place].tolist(), space.spreads[rows.level - 1]
-        sizes = tuple(int(space.sizes[choice.rank].values[pick]) for choice, pick in zip(rows.order.choices, picks, strict=True))
-        counts = spread.counts[rows.way[row.place]]
-        first = [sizes[place] for place in rows.order.first]
-        inside = np.flip(np.cumprod(np.flip(counts, 0), axis=0), 0).tolist()
-        tiles = [tuple(size * count for size, count in zip(first, axis, strict=True)) for axis in [*inside, [1] * len(first)]]
-        return Layer(rows.order, sizes, tiles[0], tuple(tiles[1:]))
+
+def _limited(problem: Problem, goal: Goal) -> Problem:
+    """With no more room in a level than a limit on it leaves."""
+    most = {limit.what: limit.most for limit in goal.limits}
+    bits = [left if level.name not in most else int(min(inf if left is None else left, most[level.name] * level.word_bits))
+            for level, left in zip(problem.params.levels, problem.bits, strict=True)]  # fmt: skip
+    return replace(problem, bits=tuple(bits))
 
 
 def best(problem: Problem, goal: Goal) -> Choice | None:

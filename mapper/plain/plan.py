@@ -42,6 +42,15 @@ class Plan:
     problem: Problem
     layers: tuple[Layer, ...]
 
+    def one(self, place: int) -> Plan:
+        """One of many."""
+        def at(size: Amount) -> int:
+            return int(np.broadcast_to(size, place + 1)[place] if np.ndim(size) == 0 or len(size) == 1 else size[place])
+
+        return Plan(self.problem, tuple(
+            Layer(layer.order, tuple(map(at, layer.sizes)), tuple(map(at, layer.above)),
+                  tuple(tuple(map(at, tiles)) for tiles in layer.tiles)) for layer in self.layers))  # fmt: skip
+
     def steps(self) -> Iterator[Cut | tuple[int, int]]:
         """Loops and storage nodes (operand, level), outermost first."""
         names, levels = [rank.name for rank in self.problem.ranks], self.problem.params.levels
@@ -62,27 +71,29 @@ class Plan:
         scene, stays, leaf = self._counted()
         bits = {operand.name: operand.bits for operand in problem.operands}
         energy: Amount = problem.points * problem.point_pj
+        energy = energy if isinstance(self.layers[-1].above[0], int) else float(energy)
         moved: list[list[Amount]] = [[0, 0] for _ in levels]
         for count in counts(scene, stays, [leaf]):
             level = levels[count.level]
             words = Fraction(bits[count.tensor], level.word_bits)
             energy = energy + problem.repeat * (count.reads * _times(words * level.read_pj, count.reads)
                                                 + count.writes * _times(words * level.write_pj, count.writes))  # fmt: skip
-            moved[count.level][0] += problem.repeat * count.busiest_reads * _times(words, count.busiest_reads)
-            moved[count.level][1] += problem.repeat * count.busiest_writes * _times(words, count.busiest_writes)
+            reads, writes = moved[count.level]
+            moved[count.level] = [reads + problem.repeat * count.busiest_reads * _times(words, count.busiest_reads),
+                                  writes + problem.repeat * count.busiest_writes * _times(words, count.busiest_writes)]  # fmt: skip
         busiest = points(scene, leaf).busiest()
         return energy, self._cycles(problem.repeat * busiest * _times(problem.point_cycles, busiest), moved)
 
     def _cycles(self, cycles: Amount, moved: list[list[Amount]]) -> Amount:
-        beside, after = [cycles], [0 * cycles]
+        after: Amount = 0
         for level, (reads, writes) in zip(self.problem.params.levels, moved, strict=True):
             rates = ((reads + writes, level.bandwidth), (reads, level.read_bandwidth), (writes, level.write_bandwidth))
             times = [amount * _times(1 / rate, amount) for amount, rate in rates if rate is not None]
             if level.buffering == "single" and times:
-                after.append(_most(times))
+                after = after + _most(times)
             else:
-                beside += times
-        total = _most(beside) + sum(after)
+                cycles = _most([cycles, *times])
+        total = cycles + after
         return np.ceil(total * (1 - 1e-13)) if isinstance(total, np.ndarray) else ceil(total)
 
     def _counted(self) -> tuple[Scene, list[Stay], Leaf]:
@@ -93,7 +104,7 @@ class Plan:
         scene = Scene(problem.extents, ranks, frozenset({problem.result.name}), alone)
         cuts = tuple(Cut(rank.name, tile) for rank in problem.ranks for tile in rank.above)
         at = {operand.name: Stay(operand.name, operand.home, cuts) for operand in problem.operands if operand.home}
-        outside, stays = tuple(at.values()), list[Stay]()
+        shared, stays = tuple(at.values()), []
         for step in self.steps():
             if isinstance(step, Cut):
                 cuts = (*cuts, step)
@@ -101,7 +112,7 @@ class Plan:
                 name = problem.operands[step[0]].name
                 stays.append(Stay(name, step[1], cuts, at.get(name)))
                 at[name] = stays[-1]
-        return scene, stays, Leaf(problem.einsum, cuts, (*outside, *stays))
+        return scene, stays, Leaf(problem.einsum, cuts, (*shared, *stays))
 
     def tree(self) -> Node:
         """As a mapping's tree: below the shared part, if there is one.  Loops of one iteration are left out."""
@@ -125,7 +136,7 @@ class Plan:
 
 def _times(rate: Fraction, amount: Amount) -> Amount:
     """A factor for a count: exact for a number, a float for an array."""
-    return float(rate) if isinstance(amount, np.ndarray) else rate
+    return float(rate) if isinstance(amount, np.ndarray | np.generic) else rate
 
 
 def _most(times: list[Amount]) -> Amount:

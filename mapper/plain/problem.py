@@ -8,10 +8,10 @@ from functools import cached_property
 from math import prod
 
 from archmodel.engines.plain.addressed import counted
-from archmodel.engines.plain.rows import operation_of
+from archmodel.engines.plain.cost import operation_of
 from archmodel.records.constraints import Rule, concerns
 from archmodel.records.engines.plain import Params
-from archmodel.records.graph import Einsum, Graph, Tensor
+from archmodel.records.graph import Einsum, Graph
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Rank:
 class Operand:
     """A tensor that an Einsum reads, or its result.
 
-    home  the level, 0 the outermost, in which it stays already: where its innermost residence on the shared path begins
+    home   the level, 0 the outermost, in which it stays already: where its innermost residence on the shared path begins
+    times  how often a point reads it
     """
 
     name: str
@@ -40,6 +41,7 @@ class Operand:
     bits: int
     written: bool = False
     home: int = 0
+    times: int = 1
 
 
 @dataclass(frozen=True)
@@ -85,17 +87,14 @@ class Problem:
 
 def problem(graph: Graph, einsum: Einsum, engine: str, params: Params, rules: tuple[Rule, ...] = ()) -> Problem:
     """An Einsum by itself: every operand at home in the outermost level."""
-    einsum, ranks = counted(graph, einsum)
-    tensors = {name: replace(graph.tensor[name], ranks=ranks[name]) for name in (*einsum.inputs, einsum.output)}
-    operands = [_operand(tensors[name], False) for name in dict.fromkeys(einsum.inputs)] + [_operand(tensors[einsum.output], True)]
-    operation = operation_of(einsum, params)
+    operation, (einsum, ranks) = operation_of(einsum, params), counted(graph, einsum)
+    tensors = {tensor.name: replace(tensor, ranks=ranks[tensor.name]) for tensor in graph.tensors if tensor.name in ranks}
+    operands = [Operand(name, tensors[name].kind, ranks[name], tensors[name].bits, times=einsum.inputs.count(name))
+                for name in dict.fromkeys(einsum.inputs)]  # fmt: skip
+    result = tensors[einsum.output]
     return Problem(
-        einsum, engine, params, tuple(Rank(name, extent) for name, extent in einsum.ranks), tuple(operands),
+        einsum, engine, params, tuple(Rank(name, extent) for name, extent in einsum.ranks),
+        (*operands, Operand(result.name, result.kind, result.ranks, result.bits, True)),
         tuple(None if level.words is None else level.words * level.word_bits for level in params.levels),
-        operation.pj, operation.cycles / params.macs_per_cycle,
-        rules=tuple(rule for rule in rules if concerns(rule, einsum.name)),
+        operation.pj, operation.cycles / params.macs_per_cycle, rules=tuple(rule for rule in rules if concerns(rule, einsum.name)),
     )  # fmt: skip
-
-
-def _operand(tensor: Tensor, written: bool) -> Operand:
-    return Operand(tensor.name, tensor.kind, tensor.ranks, tensor.bits, written)

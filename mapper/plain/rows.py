@@ -94,30 +94,18 @@ class Grower:
                     np.ones((1, ranks), dtype=np.int64), (point,) * flows, None)  # fmt: skip
 
     def drafts(self, inner: Row, order: Order, level: int) -> tuple[Array, Array]:
-        """All combinations of the sizes that fill the level and of ways to spread: [rows, choices] (-1 is open), [rows]."""
+        """All combinations of the sizes that fill the level and of ways to spread that no other leads: [rows, choices] (-1 is open),
+        [rows]."""
         picks = self._filled(inner, order, level)
-        ways = len(self.space.spreads[level - 1])
-        way = np.tile(np.arange(ways), len(picks))
-        picks = np.repeat(picks, ways, axis=0)
-        for place, choice in enumerate(order.choices):
-            if not choice.least and choice.uncut and level == self.outermost:
-                picks[:, place] = self._whole(choice.rank, level)[way]
-        picks, way = self._chained(order, picks, way)
+        ways = self.space.spreads[level - 1].leaders
+        way = np.tile(ways, len(picks))
+        picks = np.repeat(picks, len(ways), axis=0)
         return self._spreadable(order, level, picks, way)
 
     def _whole(self, rank: int, level: int) -> Array:
         """[ways] the size that, spread, is all there is of a rank."""
         sizes, times = self.space.sizes[rank], self.space.spreads[level - 1].total[:, rank]
         return sizes.place(-(-sizes.left // times))
-
-    def _chained(self, order: Order, picks: Array, way: Array) -> tuple[Array, Array]:
-        """Those whose uncut sizes hold what is cut from them."""
-        able = np.ones(len(picks), dtype=bool)
-        for place, choice in enumerate(order.choices):
-            if choice.uncut and not choice.last:
-                outer, inner = picks[:, place], picks[:, place + 1]
-                able &= (outer < 0) | self.space.sizes[choice.rank].inside[outer, inner]
-        return picks[able], way[able]
 
     def _spreadable(self, order: Order, level: int, picks: Array, way: Array) -> tuple[Array, Array]:
         if not self.space.perfect:
@@ -137,6 +125,7 @@ class Grower:
                 picks[0, place] = needs[choice.rank]
         if any(not space.able(level, order, place)[picks[0, place]] for place, choice in enumerate(order.choices) if choice.least):
             return picks[:0]
+        picks = picks[self._fits(inner, order, level, picks)] if order.nodes else picks
         for place in reversed(range(len(order.choices))):
             choice = order.choices[place]
             if choice.least or (choice.uncut and not choice.last) or (choice.uncut and level == self.outermost):
@@ -170,22 +159,30 @@ class Grower:
         return used <= room
 
     def completed(self, inner: Row, order: Order, level: int, picks: Array, way: Array) -> tuple[Array, Array]:
-        """With every size of what is open: what comes from above and is spread, but not cut."""
+        """With every way that is led by one of these, and every size of what is open: what comes from above and is spread, but not cut."""
+        row, way = np.nonzero(self.space.spreads[level - 1].leader[None, :] == way[:, None])
+        picks = picks[row]
         for place, choice in enumerate(order.choices):
             if not len(picks) or picks[0, place] >= 0:
                 continue
             sizes, up = self.space.sizes[choice.rank], self.space.up[level - 1][choice.rank]
             within = np.full(len(picks), inner.needs[choice.rank]) if choice.last else picks[:, place + 1]
+            whole = self._whole(choice.rank, level)[way]
+            if level == self.outermost:
+                picks[:, place] = whole
+                able = sizes.inside[whole, within]
+                picks, way = picks[able], way[able]
+                continue
             fits = sizes.inside[:, within].T & (up[way] >= 0)
             if not self.space.perfect:
-                fits &= np.arange(len(sizes)) <= self._whole(choice.rank, level)[way][:, None]
+                fits &= np.arange(len(sizes)) <= whole[:, None]
             row, at = np.nonzero(fits)
             picks, way = picks[row], way[row]
             picks[:, place] = at
-        return picks, way
+        return self._spreadable(order, level, picks, way)
 
-    def rows(self, inner: Row, order: Order, level: int, picks: Array, way: Array) -> Rows:
-        """What combinations cost and need; of open sizes the best of each that there may be."""
+    def rows(self, inner: Row, order: Order, level: int, picks: Array, way: Array, draft: bool = False) -> Rows:
+        """What combinations cost and need; of a draft at least, whatever its open sizes are and whichever way it leads."""
         space = self.space
         wide = inner.wide[None, :] * space.spreads[level - 1].total[way]
         costs = np.repeat(inner.costs[None, :], len(picks), axis=0)
@@ -197,7 +194,8 @@ class Grower:
         needs = np.empty((len(picks), len(space.names)), dtype=np.intp)
         for rank, place in enumerate(order.first):
             mine = picks[:, place]
-            needs[:, rank] = space.up[level - 1][rank][way, np.where(mine < 0, self._smallest(inner, order, rank, picks), mine)]
+            mine = np.where(mine < 0, self._smallest(inner, order, rank, picks), mine)
+            needs[:, rank] = mine if draft else space.down[level - 1][rank][way, mine]
         return Rows(level, order, picks, way, costs, first, needs, wide, tuple(ends), inner)
 
     def _smallest(self, inner: Row, order: Order, rank: int, picks: Array) -> Array:
@@ -228,12 +226,17 @@ class Grower:
                 end[:, rank] = mine
             return end
         passed = elements * _product([space.sizes[rank].counts[mine] for rank, mine in zip(lacks, now, strict=True)], len(picks))
+        if flow.inward and not flow.resumed and not any(operand in mine for mine in self.kept[level:]):
+            passed = passed * space.problem.operands[operand].times
         _charge(costs, space, level - 1, operand, passed, flow.inward)
         return None
 
     def _sized(self, rank: int, mine: Array, level: int, way: Array) -> Array:
         """Sizes, open ones at their largest."""
-        return np.where(mine < 0, self._whole(rank, level)[way], mine) if (mine < 0).any() else mine
+        if not (mine < 0).any():
+            return mine
+        most = self._whole(rank, level)[way] if self.space.perfect else np.full(len(mine), len(self.space.sizes[rank]) - 1)
+        return np.where(mine < 0, most, mine)
 
     def _spared(self, order: Order, level: int, picks: Array, way: Array, first: Array) -> None:
         """Adds what first visits spare at the ends that are reached: one of each element in each instance that adds to it."""

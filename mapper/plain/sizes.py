@@ -40,9 +40,8 @@ def divisors(number: int) -> list[int]:
 
 def breaks(number: int) -> list[int]:
     """The smallest tile for each number of pieces that tiles can make of a whole."""
-    root = isqrt(number)
-    small = range(1, root + 1)
-    return sorted({*small, *(-(-number // pieces) for pieces in small)})
+    few = range(1, isqrt(number) + 2)
+    return sorted({-(-number // pieces) for pieces in (*few, *(-(-number // tile) for tile in few))})
 
 
 class Sizes:
@@ -60,6 +59,12 @@ class Sizes:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def stop(self, place: int) -> int:
+        """The first size beyond those that make as many pieces as the one at a place."""
+        if self.perfect:
+            return int(self.values[place]) + 1
+        return int(self.values[place + 1]) if place + 1 < len(self.values) else int(self.values[place]) + 1
 
     def count(self, tiles: Array) -> Array:
         """Pieces that tiles of these sizes make."""

@@ -21,6 +21,7 @@ from .spread import spread
 Kept = tuple[tuple[int, ...], ...]
 """Of each level, and last of compute, the operands that are kept there, by their place."""
 HOME = 0
+"""The outermost level."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,13 @@ class Flow:
 class Criterion:
     """Something that adds up: ``read`` and ``write`` [levels, operands] an element; ``base`` is there anyway.
 
-    level  whose busiest instance it is counted of; None is all instances together
+    level  whose busiest instance it is counted of, words of ``rate`` a cycle; of energy, which is of all, the outermost
     """
 
     read: Array
     write: Array
     base: float = 0.0
-    level: int | None = None
+    level: int = HOME
     rate: float = 1.0
 
 
@@ -104,16 +105,28 @@ class Space:
 
     @cache  # noqa: B019
     def able(self, level: int, order: Order, choice: int) -> Array:
-        """[sizes]: whether the constraints allow each size of a choice."""
+        """[sizes]: whether the constraints allow a size of a choice, or one of those that it stands for."""
+        sizes = self.sizes[order.choices[choice].rank]
+        if self.perfect or not allowed(self.problem, level, order, order.choices[choice]):
+            return self.lawful(level, order, choice, sizes.values)
+        every = np.arange(1, int(sizes.values[-1]) + 1)
+        return np.logical_or.reduceat(self.lawful(level, order, choice, every), sizes.values - 1)
+
+    def lawful(self, level: int, order: Order, choice: int, tiles: Array) -> Array:
+        """Whether the constraints allow tiles of these sizes for a choice."""
         mine = order.choices[choice]
-        values, left = self.sizes[mine.rank].values, self.sizes[mine.rank].left
-        found = np.ones(len(values), dtype=bool)
+        found = np.ones(len(tiles), dtype=bool)
         for rule in allowed(self.problem, level, order, mine):
-            fits = (values >= rule.least) & ((values % rule.multiple == 0) | (values == left))
+            fits = (tiles >= rule.least) & ((tiles % rule.multiple == 0) | (tiles == self.problem.ranks[mine.rank].extent))
             if rule.only:
-                fits &= np.isin(values, rule.only)
-            found &= fits if rule.most is None else fits & (values <= rule.most)
+                fits &= np.isin(tiles, rule.only)
+            found &= fits if rule.most is None else fits & (tiles <= rule.most)
         return found
+
+    def unicast(self, operand: int) -> frozenset[str]:
+        """Axes on which each instance is given the operand for itself."""
+        mine = self.problem.operands[operand]
+        return frozenset(name for name, (_, axis) in self.problem.params.axis.items() if {mine.name, mine.kind} & set(axis.unicast))
 
     def parent(self, kept: Kept, operand: int, level: int) -> int:
         """The next level outside in which an operand stays."""
@@ -138,6 +151,13 @@ class Space:
         """[level][rank][way, sizes]: where each size, spread over the axes below a level, stands."""
         return tuple(tuple(_up(self.sizes[rank], spread.total[:, rank]) for rank in range(len(self.names))) for spread in self.spreads)
 
+    @cached_property
+    def down(self) -> tuple[tuple[Array, ...], ...]:
+        """The same of the least that each size takes, spread: the last of the pieces side by side may be as small as one."""
+        if self.perfect:
+            return self.up
+        return tuple(tuple(_down(self.sizes[rank], spread.total[:, rank]) for rank in range(len(self.names))) for spread in self.spreads)
+
     @cache  # noqa: B019
     def shared(self, level: int, operand: int) -> tuple[Array, ...]:
         """[rank][way, sizes]: the same, over those axes alone on which an operand is read once for all."""
@@ -150,6 +170,12 @@ class Space:
 def _up(sizes: Sizes, times: Array) -> Array:
     values, inverse = np.unique(times, return_inverse=True)
     return sizes.spread(values.tolist())[inverse]
+
+
+def _down(sizes: Sizes, times: Array) -> Array:
+    values, inverse = np.unique(times, return_inverse=True)
+    least = sizes.values[None, :] * (values[:, None] - 1) + np.where(values > 1, 1, 0)[:, None]
+    return sizes.place(np.minimum(np.maximum(least, sizes.values[None, :]), sizes.left))[inverse]
 
 
 def _may_hold(params: Params, operand: Operand, level: int) -> bool:

@@ -17,13 +17,23 @@ from .sizes import Array, divisors
 
 @dataclass(frozen=True, eq=False)
 class Spread:
-    """Ways to spread ranks over the axes below a level: ``counts`` [ways, axes, ranks], how many pieces lie side by side."""
+    """Ways to spread ranks over the axes below a level.
+
+    counts  [ways, axes, ranks] how many pieces lie side by side; ragged, how many there is place for
+    leader  [ways] a way that has at least as many of each rank
+    """
 
     axes: tuple[Axis, ...]
     counts: Array
+    leader: Array
 
     def __len__(self) -> int:
         return len(self.counts)
+
+    @cached_property
+    def leaders(self) -> Array:
+        """Ways that no other leads."""
+        return np.unique(self.leader)
 
     @cached_property
     def total(self) -> Array:
@@ -37,15 +47,21 @@ class Spread:
 
 
 def spread(problem: Problem, level: int, perfect: bool) -> Spread:
-    """All ways on the axes below a level.  Ragged, a count is how many pieces there may be: ways that others contain are left out."""
+    """All ways on the axes below a level, one of each set that comes to the same."""
     axes = problem.params.levels[level].axes
-    left = [rank.left for rank in problem.ranks]
+    left = np.array([rank.left for rank in problem.ranks])
     found = np.ones((1, 0, len(left)), dtype=np.int64)
     for axis in axes:
         ways = np.array(_ways(problem, axis, perfect), dtype=np.int64).reshape(-1, 1, len(left))
         found = np.concatenate((np.repeat(found, len(ways), axis=0), np.tile(ways, (len(found), 1, 1))), axis=1)
-        found = _distinct(Spread((*axes[: found.shape[1]],), found), np.array(left), perfect)
-    return Spread(axes, found)
+        total = found.prod(axis=1)
+        able = (left % total == 0).all(axis=1) if perfect else np.ones(len(found), dtype=bool)
+        found, total = found[able], total[able]
+        if len({axis.unicast for axis in axes}) == 1:
+            first = np.sort(np.unique(total, axis=0, return_index=True)[1])
+            found = found[first]
+    alike = not perfect and len({axis.unicast for axis in axes}) <= 1
+    return Spread(axes, found, _led(found.prod(axis=1)) if alike else np.arange(len(found)))
 
 
 def _ways(problem: Problem, axis: Axis, perfect: bool) -> list[tuple[int, ...]]:
@@ -64,29 +80,11 @@ def _ways(problem: Problem, axis: Axis, perfect: bool) -> list[tuple[int, ...]]:
     return found
 
 
-def _distinct(spread: Spread, left: Array, perfect: bool) -> Array:
-    """One of each set of ways that mean the same; ragged on axes that treat tensors alike, none that another contains."""
-    counts = spread.counts
-    groups = {axis.unicast for axis in spread.axes}
-    total = np.minimum(spread.total, left) if not perfect else spread.total
-    if perfect:
-        able = (left % total == 0).all(axis=1)
-        counts, total = counts[able], total[able]
-    if len(groups) > 1:
-        return counts
-    _, first = np.unique(total, axis=0, return_index=True)
-    first.sort()
-    counts, total = counts[first], total[first]
-    return counts if perfect else counts[_largest(total)]
-
-
-def _largest(total: Array) -> Array:
-    """Places of the rows that no other is at least as large as everywhere, those of most pieces first."""
+def _led(total: Array) -> Array:
+    """Of each row the place of one that is at least as large everywhere, and led by none: the one of fewest pieces."""
     order = np.lexsort((np.arange(len(total)), -total.prod(axis=1)))
-    kept: list[int] = []
-    rows = np.zeros((0, total.shape[1]), dtype=total.dtype)
+    leader = np.full(len(total), -1)
     for at in order.tolist():
-        if not len(rows) or not (rows >= total[at]).all(axis=1).any():
-            kept.append(at)
-            rows = total[kept]
-    return np.array(sorted(kept), dtype=np.intp)
+        if leader[at] < 0:
+            leader[(total <= total[at]).all(axis=1)] = at
+    return leader

@@ -14,8 +14,8 @@ from .orders import Order
 from .sizes import Array, Sizes
 from .space import Kept, Space
 
-MOST = 1 << 22
-"""Entries of a table."""
+MOST = 1 << 20
+"""Entries that are looked at for a table."""
 
 
 class Grid:
@@ -26,7 +26,7 @@ class Grid:
         if len(sizes) > most:
             starts = np.unique(np.geomspace(1, len(sizes), most).astype(np.intp) - 1)
         stops = np.append(starts[1:], len(sizes))
-        self.sizes = sizes
+        self.sizes, self.starts = sizes, starts
         self.whole = len(starts) == len(sizes)
         self.values = sizes.values[starts].astype(np.float64)
         self.counts = sizes.counts[stops - 1]
@@ -51,19 +51,28 @@ class Tables:
     def __init__(self, space: Space) -> None:
         self.space = space
         self._known: dict[tuple[int, int, Kept], Array] = {}
-        ranks = space.sizes
-        most = max(len(sizes) for sizes in ranks)
-        while prod(min(most, len(sizes)) for sizes in ranks) > MOST:
-            most = most * 7 // 8
-        self.grids = tuple(Grid(sizes, most) for sizes in ranks)
+        self._grids: dict[tuple[int, Kept], tuple[Grid, ...]] = {}
 
     def least(self, level: int, kept: Kept, criterion: int, needs: Array) -> Array | float:
         """Of rows that need tiles [rows, ranks] of a level, what it and those outside cost at least."""
+        if level == self.space.depth - 1 and len(self.space.spreads[level]) == 1:
+            level -= 1  # one row asks: what the level itself costs is found as it grows
         if level < 1:
             return 0.0
-        table = self.table(level, kept, criterion)
-        found: Array = table[tuple(grid.group[needs[:, rank]] for rank, grid in enumerate(self.grids))]
+        grids = self.grids(level, kept)
+        found: Array = self.table(level, kept, criterion)[tuple(grid.group[needs[:, rank]] for rank, grid in enumerate(grids))]
         return found
+
+    def grids(self, level: int, kept: Kept) -> tuple[Grid, ...]:
+        """As fine as a table can be."""
+        key = (level, kept[: level + 1])
+        if key not in self._grids:
+            ranks, most = self.space.sizes, max(len(sizes) for sizes in self.space.sizes)
+            shapes = [dims(self.space, level, kept, order) for order in self.space.orders(level, kept[level])]
+            while most > 1 and max(prod(min(most, len(ranks[rank])) for rank in shape) for shape in shapes) > MOST:
+                most = most * 7 // 8
+            self._grids[key] = tuple(Grid(sizes, most) for sizes in ranks)
+        return self._grids[key]
 
     def table(self, level: int, kept: Kept, criterion: int) -> Array:
         key = (level, criterion, kept[: level + 1])
@@ -72,11 +81,21 @@ class Tables:
         return self._known[key]
 
     def _made(self, level: int, kept: Kept, criterion: int) -> Array:
-        shape = tuple(len(grid) for grid in self.grids)
+        shape = tuple(len(grid) for grid in self.grids(level, kept))
         found = np.full(shape, np.inf)
         for order in self.space.orders(level, kept[level]):
             np.minimum(found, _Level(self, level, kept, criterion, order).entries(), out=found)
         return found
+
+
+def dims(space: Space, level: int, kept: Kept, order: Order) -> list[int]:
+    """The rank of each axis of what is looked at for one order: the tile needed further in, then other sizes but one that is picked."""
+    outermost = not any(kept[1:level])
+    inner = [choice.rank for choice in order.choices if not choice.last and not (choice.uncut and outermost)]
+    ranks = [*range(len(space.sizes)), *inner]
+    if outermost and inner and not (space.perfect and prod(len(space.sizes[rank]) for rank in ranks) <= MOST):
+        ranks.remove(max(inner, key=lambda rank: len(space.sizes[rank])))
+    return ranks
 
 
 class _Level:
@@ -85,11 +104,14 @@ class _Level:
     def __init__(self, tables: Tables, level: int, kept: Kept, criterion: int, order: Order) -> None:
         self.tables, self.level, self.kept, self.order = tables, level, kept, order
         self.space, self.criterion = tables.space, criterion
+        self.grids = tables.grids(level, kept)
         self.outermost = not any(kept[1:level])
-        self.ranks = len(tables.grids)
+        self.ranks = len(self.grids)
         free = [place for place, choice in enumerate(order.choices) if not self._fixed(place)]
         inner = [place for place in free if not order.choices[place].last]
-        self.picked = self._picked(inner)
+        self.picked = None
+        if self.ranks + len(inner) > len(dims(self.space, level, kept, order)):
+            self.picked = max(inner, key=lambda place: len(self.space.sizes[order.choices[place].rank]))
         self.extra = [place for place in inner if place != self.picked]
         self.axis = {place: order.choices[place].rank for place in free if order.choices[place].last}
         self.axis |= {place: self.ranks + at for at, place in enumerate(self.extra)}
@@ -99,21 +121,12 @@ class _Level:
         choice = self.order.choices[place]
         return choice.uncut and self.outermost and not choice.least
 
-    def _picked(self, inner: list[int]) -> int | None:
-        """The choice that needs no axis: outside of which nothing is, so that the largest that fits is the best."""
-        grids = self.tables.grids
-        size = prod(len(grid) for grid in grids) * prod(len(grids[self.order.choices[place].rank]) for place in inner)
-        exact = self.space.perfect and size <= MOST
-        if exact or not self.outermost or not inner:
-            return None
-        return max(inner, key=lambda place: len(grids[self.order.choices[place].rank]))
-
     def _lay(self, values: Array, axis: int) -> Array:
         return values.reshape([-1 if at == axis else 1 for at in range(self.dims)])
 
     def entries(self) -> Array:
         """What the order costs at least, at each tile that is needed further in."""
-        grids, choices = self.tables.grids, self.order.choices
+        grids, choices = self.grids, self.order.choices
         self.places = {place: self._lay(np.arange(len(grids[choices[place].rank])), axis) for place, axis in self.axis.items()}
         for place, choice in enumerate(choices):
             if self._fixed(place):
@@ -138,14 +151,14 @@ class _Level:
             for rank in np.flatnonzero(space.has[node]).tolist():
                 choice = self.order.at[place][rank]
                 if choice != self.picked:
-                    tile = tile * self.tables.grids[rank].values[self.places[choice]]
+                    tile = tile * self.grids[rank].values[self.places[choice]]
             if self.picked is not None and place in self.order.choices[self.picked].held:
                 slope = slope + tile
             else:
                 used = used + tile
         if self.picked is None:
             return used <= room
-        grid = self.tables.grids[self.order.choices[self.picked].rank]
+        grid = self.grids[self.order.choices[self.picked].rank]
         with np.errstate(invalid="ignore"):
             most = np.floor((room - used) / slope) if np.isfinite(room) else np.full((1,) * self.dims, np.inf)
         most = np.broadcast_to(most, np.broadcast_shapes(most.shape, used.shape))
@@ -160,7 +173,8 @@ class _Level:
                 cost = cost + self._flow(flow.operand, flow.inward, flow.resumed)
         if self.outermost:
             return cost
-        needs = tuple(self.places[first] for first in self.order.first)
+        outside = self.tables.grids(self.level - 1, self.kept)
+        needs = tuple(outside[rank].group[self.grids[rank].starts[self.places[first]]] for rank, first in enumerate(self.order.first))
         return cost + self.tables.table(self.level - 1, self.kept, self.criterion)[needs]
 
     def _flow(self, operand: int, inward: bool, resumed: bool) -> Array:
@@ -172,7 +186,7 @@ class _Level:
         outer = (price.read if inward else price.write)[level - 1, operand] if next_out else 0.0
         passed, outside = np.ones((1,) * self.dims), np.ones((1,) * self.dims)
         for rank in np.flatnonzero(~space.has[operand]).tolist():
-            grid, times = self.tables.grids[rank], space.spreads[level - 1].total[:, rank].max()
+            grid, times = self.grids[rank], space.spreads[level - 1].total[:, rank].max()
             counts = grid.counts[self.places[self.order.at[node][rank]]]
             passed = passed * counts
             outside = outside * np.maximum(counts / times, grid.counts[-1])
