@@ -11,12 +11,13 @@ from .cost import Costs, default_costs
 from .engines import Work, engine_module
 from .executing import executed
 from .legality import refuse_overflow
+from .overlap import steps
 from .records.base import SpecError, record_hash
 from .records.figure import Figure, scaled
 from .records.graph import Einsum, Graph
 from .records.machine import Engine, Machine
 from .records.mapping import Mapping, Node, leaf, leaves
-from .records.result import OpResult, Result
+from .records.result import OpResult, Result, Step
 from .sharding import sharded
 
 FIDELITIES = ("bound", "analytic", "cycle")
@@ -24,10 +25,11 @@ FIDELITIES = ("bound", "analytic", "cycle")
 
 def evaluate(graph: Graph, mapping: Mapping | None, machine: Machine, fidelity: str = "analytic",
              costs: Costs | None = None) -> Result:  # fmt: skip
-    """The Result of one stage.  Operators run one after another; copies of an engine run side by side.
+    """The Result of one stage.  Operators run one after another, unless the mapping has a schedule; copies of an engine run side by side.
 
-    On several devices each executes its share (``mapping.split``), and collectives between them are rows of their own; cycles are
-    those of the busiest, and what moves, computes, draws and takes area is that of all.
+    Trees of a step of ``mapping.schedule`` run side by side.  On several devices each executes its share (``mapping.split``), and
+    collectives between them are rows of their own; cycles are those of the busiest, and what moves, computes, draws and takes area is
+    that of all.
 
     bound     roofline and compulsory traffic of the whole stage, as one row; it needs no mapping
     analytic  closed forms over the mapping
@@ -43,10 +45,13 @@ def evaluate(graph: Graph, mapping: Mapping | None, machine: Machine, fidelity: 
     static = () if machine.convention == "published" else machine_static(machine, costs)
     devices = devices_of(machine.fabric)
     ops: tuple[OpResult, ...] = (bound_row(graph, machine),)
+    aside: tuple[Step, ...] = ()
     if mapping is not None and fidelity != "bound":
         check_split(machine, mapping.split)
-        rows = (*_rows(executed(graph, mapping), mapping, machine, fidelity, costs), *exchanged(graph, mapping.split, machine, costs))
-        ops = tuple(times(op, devices) for op in _with_static(rows, static))
+        after = executed(graph, mapping)
+        rows = (*_rows(after, mapping, machine, fidelity, costs), *exchanged(graph, mapping.split, machine, costs))
+        aside = steps(after, mapping, machine, rows)
+        ops = tuple(times(op, devices) for op in _with_static(rows, static, aside, machine.clocks[0].hz))
     elif fidelity != "bound":
         raise SpecError(f"fidelity {fidelity}: no mapping, expected the one that search finds (only bound needs none)")
     stage, device = graph.stage, sharded(graph, mapping.split) if mapping else graph
@@ -54,7 +59,7 @@ def evaluate(graph: Graph, mapping: Mapping | None, machine: Machine, fidelity: 
         stage.model, machine.name, stage.kind, stage.batch, stage.context, stage.tokens, stage.emitted, fidelity,
         machine.clocks[0].hz, ops, every(machine_area(machine, costs), devices), every(static, devices), bound_seconds(graph, machine),
         record_hash((graph, machine, mapping)), __version__, stage.seed, stage.routing, device.resident, _notes(ops),
-        costs.label,
+        costs.label, aside,
     )  # fmt: skip
 
 
@@ -150,13 +155,19 @@ def machine_static(machine: Machine, costs: Costs) -> tuple[tuple[str, Figure], 
                                                                       technology=memory.technology)) for memory in memories))  # fmt: skip
 
 
-def _with_static(ops: tuple[OpResult, ...], static: tuple[tuple[str, Figure], ...]) -> tuple[OpResult, ...]:
-    """Operators with what the whole machine draws in their time; it belongs to whoever runs, as operators run one after another.
+def _with_static(ops: tuple[OpResult, ...], static: tuple[tuple[str, Figure], ...], aside: tuple[Step, ...],
+                 hz: int) -> tuple[OpResult, ...]:  # fmt: skip
+    """Operators with what the whole machine draws in their time; it belongs to whoever runs, those of a step share its time.
 
     One that has no price gets none of it: a part would pass for the whole.
     """
     if not static:
         return ops
-    pj_per_w = [1e12 * op.seconds for op in ops]
+    took = {op.name: op.seconds for op in ops}
+    part: dict[str, float] = {}
+    for step in aside:
+        whole = sum(took[name] for name in step.ops)
+        part |= dict.fromkeys(step.ops, step.cycles / hz / whole if whole else 0.0)
+    pj_per_w = [1e12 * op.seconds * part.get(op.name, 1.0) for op in ops]
     return tuple(replace(op, energy_by=op.energy_by and (*op.energy_by, *((cause, scaled(figure, factor)) for cause, figure in static)))
                  for op, factor in zip(ops, pj_per_w, strict=True))  # fmt: skip

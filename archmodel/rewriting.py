@@ -16,6 +16,8 @@ from .records.mapping import Rewrite
 T = TypeVar("T")
 SCALE_BITS = 16
 """Width of the scale of one row of keys or values."""
+TILES = ".tiles"
+"""Behind the name of a tensor of the graph where a cascade sees it in tiles."""
 STATE_BITS = 32
 """Width of all that stays within a block: scores, weights, running sums."""
 
@@ -121,7 +123,7 @@ def cascade(tensors: Mapping[str, Tensor], block: Block, rewrite: Rewrite) -> li
     names |= {"Q": block.query, "K": block.key, "V": block.value, "AV": block.values.output}
     views: dict[str, Tensor] = {}
     for part in ("K", "V") if split else ():
-        tensor, names[part] = tensors[names[part]], f"{names[part]}.tiles"
+        tensor, names[part] = tensors[names[part]], f"{names[part]}{TILES}"
         views[part] = _view(tensor, names[part], block.key_rank, (ranks["m1"][0], ranks["m0"][0]))
     around, found = (*block.batch, *block.queries), []
     for step in steps:

@@ -48,7 +48,7 @@ def sharded(graph: Graph, split: Split) -> Graph:
     _check(graph, split)
     shards = split.expert * split.data
     loads = _loads(graph, split)
-    einsums = [_shard(graph, einsum, split) for einsum in graph.einsums if not _expert(einsum)]
+    einsums = [_shard(graph, einsum, split) for einsum in graph.einsums if not is_expert(einsum)]
     einsums += _experts(graph, loads, split)
     stage, used = graph.stage, {name for einsum in einsums for name in (einsum.output, *einsum.inputs)}
     device = replace(
@@ -144,7 +144,8 @@ def _keys(heads: int, group: int | None, tensor: int, einsum: Einsum) -> int:
     return kept
 
 
-def _expert(einsum: Einsum) -> re.Match[str] | None:
+def is_expert(einsum: Einsum) -> re.Match[str] | None:
+    """The name of an expert's Einsum, taken apart: without its tokens, and their number; None of any other."""
     return _EXPERT.fullmatch(einsum.name)
 
 
@@ -181,7 +182,7 @@ def _experts(graph: Graph, loads: Loads, split: Split) -> list[Einsum]:
 
 def _templates(graph: Graph) -> list[tuple[str, Einsum]]:
     """The Einsums of one expert by their names without the number of tokens."""
-    found = {match[1]: einsum for einsum in graph.einsums if (match := _expert(einsum))}
+    found = {match[1]: einsum for einsum in graph.einsums if (match := is_expert(einsum))}
     return sorted(found.items())
 
 
@@ -235,7 +236,7 @@ def _weight_bits(graph: Graph) -> int:
     """Bits of all weights of a graph that are no expert's and no table's, each in all layers."""
     sizes: dict[str, int] = {}
     for einsum in graph.einsums:
-        if not _expert(einsum):
+        if not is_expert(einsum):
             for name in einsum.inputs:
                 if graph.tensor[name].kind == "weight" and not name.endswith(".table"):
                     bits = graph.elements(einsum, name) * graph.tensor[name].bits * einsum.repeat

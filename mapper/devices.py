@@ -22,28 +22,34 @@ from archmodel.records.mapping import Certificate, Choice, Mapping, Split
 from archmodel.records.result import Result
 from archmodel.sharding import sharded
 
+from .schedule import scheduled
 from .search import search as search_device
 
 BLOCK = "devices"
 
 
-def search(graph: Graph, machine: Machine, costs: Costs | None = None, goal: Goal = FASTEST, split: Split | None = None) -> Mapping:
+def search(graph: Graph, machine: Machine, costs: Costs | None = None, goal: Goal = FASTEST, split: Split | None = None,
+           overlap: bool = False) -> Mapping:  # fmt: skip
     """The best mapping by ``goal``, of one device or of what each of several executes; ``split`` is searched if none is given.
 
+    With ``overlap`` trees that don't depend on each other run side by side on different engines.
     Raises SpecError when the stage cannot be split so, or fits no device, as well as when a device's share can't be mapped.
     """
     if split is not None:
         check_split(machine, split)
-    if devices_of(machine.fabric) == 1:
-        return search_device(graph, machine, costs, goal)
     costs = costs or default_costs()
+    if overlap and machine.convention == "published":
+        raise SpecError(f"machine {machine.name}: --overlap is of machines that count as hardware; in published counts only trees overlap")
+    if devices_of(machine.fabric) == 1:
+        mapping = search_device(graph, machine, costs, goal)
+        return scheduled(graph, mapping, machine, costs) if overlap else mapping
     refuse_devices(machine)
     if split is not None:
         if why := refusal_of(graph, split, machine.fabric):
             raise SpecError(why)
         refuse_overflow(graph, machine, split)
-        return _proved(graph, machine, costs, [_mapped(graph, split, machine, costs, goal)], (), goal)
-    return _best(graph, machine, costs, goal)
+        return _proved(graph, machine, costs, [_mapped(graph, split, machine, costs, goal, overlap)], (), goal)
+    return _best(graph, machine, costs, goal, overlap)
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class _Way:
         return {"latency": (seconds, energy), "energy": (energy, seconds), "edp": (energy * seconds, energy)}[goal.objective]
 
 
-def _best(graph: Graph, machine: Machine, costs: Costs, goal: Goal) -> Mapping:
+def _best(graph: Graph, machine: Machine, costs: Costs, goal: Goal, overlap: bool) -> Mapping:
     if goal.objective != "latency" and not costs.has("link", "pj"):
         raise SpecError(f"--objective {goal.objective}: the links between devices are not priced, so no split can be compared by energy; "
                         "give a row of action link in --costs FILE, or --split")  # fmt: skip
@@ -79,7 +85,7 @@ def _best(graph: Graph, machine: Machine, costs: Costs, goal: Goal) -> Mapping:
         if goal.objective == "latency" and found and floor > min(way.result.seconds for way in found):
             refused.append(Choice(BLOCK, shown(split), why=f"its bound of {floor:.4g} s is above the best"))
         else:
-            found.append(_mapped(graph, split, machine, costs, goal))
+            found.append(_mapped(graph, split, machine, costs, goal, overlap))
     return _proved(graph, machine, costs, found, tuple(refused), goal)
 
 
@@ -89,9 +95,11 @@ def _floor(graph: Graph, split: Split, machine: Machine, costs: Costs) -> float:
     return bound_seconds(sharded(graph, split), alone) + sum(op.seconds for op in exchanged(graph, split, machine, costs))
 
 
-def _mapped(graph: Graph, split: Split, machine: Machine, costs: Costs, goal: Goal) -> _Way:
+def _mapped(graph: Graph, split: Split, machine: Machine, costs: Costs, goal: Goal, overlap: bool) -> _Way:
     device = search_device(sharded(graph, split), replace(machine, fabric=None), costs, goal)
     mapping = replace(device, split=split)
+    if overlap:
+        mapping = scheduled(graph, mapping, machine, costs)
     return _Way(split, mapping, evaluate(graph, mapping, machine, costs=costs))
 
 
@@ -101,7 +109,7 @@ def _proved(graph: Graph, machine: Machine, costs: Costs, ways: list[_Way], refu
     proof = best.mapping.certificate
     assert proof is not None, "what is mapped has a certificate"
     exchange = sum(op.cycles for op in exchanged(graph, best.split, machine, costs))
-    added = exchange if proof.objective.startswith(("cycles", "latency")) else 0
+    added = exchange if proof.objective.startswith(("cycles", "latency")) and not best.mapping.schedule else 0
     choices = [_choice(way, best, machine, goal) for way in ways] if len(ways) + len(refused) > 1 else []
     whole = replace(
         proof, value=proof.value + added, lower_bound=proof.lower_bound + added, choices=(*proof.choices, *choices, *refused),

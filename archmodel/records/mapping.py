@@ -230,7 +230,11 @@ class Certificate:
 @dataclass(frozen=True)
 class Mapping:
     """One tree for each Einsum of the graph as ``rewrites`` leave it, sorted by the Einsum's name; fused ones share one, which goes
-    by its first Einsum.  Under a ``split`` the trees are of what one device executes."""
+    by its first Einsum.  Under a ``split`` the trees are of what one device executes.
+
+    ``schedule`` has steps, one after another in each layer: trees (by their first Einsum) that run side by side, those on one engine
+    one after another.  Trees in no step run by themselves, when their operands are there; none at all is all of them.
+    """
 
     graph: str
     machine: str
@@ -240,6 +244,7 @@ class Mapping:
     certificate: Certificate | None = field(default=None, compare=False)
     rewrites: tuple[Rewrite, ...] = ()
     split: Split = Split()
+    schedule: tuple[tuple[str, ...], ...] = ()
 
 
 def below(node: Node) -> tuple[Node, ...]:

@@ -76,8 +76,16 @@ class OpResult:
 
 
 @dataclass(frozen=True)
+class Step:
+    """Operators that run side by side, by name, and the cycles of the result's clock in which all instances of them are done."""
+
+    ops: tuple[str, ...]
+    cycles: int
+
+
+@dataclass(frozen=True)
 class Result:
-    """One stage on one machine.  Operators run one after another; ``cycles`` are those of ``clock_hz``.
+    """One stage on one machine.  Operators run one after another, but for those of a step; ``cycles`` are those of ``clock_hz``.
 
     area_by    (part, um2) pairs
     costs      the table that energy, area and power are of: its name and a hash of its rows
@@ -104,6 +112,7 @@ class Result:
     resident: tuple[tuple[str, int], ...]
     notes: tuple[str, ...] = ()
     costs: str = ""
+    steps: tuple[Step, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.ops:
@@ -113,13 +122,20 @@ class Result:
 
     @property
     def seconds(self) -> float:
-        return sum(op.seconds for op in self.ops)
+        return sum(op.seconds for op in self.ops) - self.hidden_seconds
+
+    @property
+    def hidden_seconds(self) -> float:
+        """Seconds that operators would take longer one after another."""
+        took = {op.name: op.seconds for op in self.ops}
+        return sum(sum(took[name] for name in step.ops) - step.cycles / self.clock_hz for step in self.steps)
 
     @property
     def cycles(self) -> int:
-        """Cycles of ``clock_hz``: the sum over operators where all engines run at it, else the time in these cycles."""
+        """Cycles of ``clock_hz``: the sum over operators and steps where all engines run at it, else the time in these cycles."""
         if all(op.clock_hz == self.clock_hz for op in self.ops):
-            return sum(op.cycles for op in self.ops)
+            aside = {name for step in self.steps for name in step.ops}
+            return sum(op.cycles for op in self.ops if op.name not in aside) + sum(step.cycles for step in self.steps)
         return -int(-self.seconds * self.clock_hz // 1)
 
     @cached_property

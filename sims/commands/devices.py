@@ -1,4 +1,4 @@
-"""Several identical devices: the options that say how many, and how a stage is split among them."""
+"""Several engines and devices: the options that say what runs side by side, how many devices there are, and how a stage is split."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ AXES = ("tensor", "expert", "data")
 
 
 def add_devices(parser: Parser) -> None:
-    """--devices and --split."""
-    devices = parser.add_argument_group("on several devices")
+    """--overlap, --devices and --split."""
+    devices = parser.add_argument_group("on several engines and devices")
+    devices.add_argument("--overlap", action="store_true",
+                         help="independent operators run side by side on different engines, by a schedule that is searched")
     devices.add_argument("--devices", type=integer(1), metavar="N", help="identical devices on the links of the machine's fabric")
     devices.add_argument("--split", type=_split, metavar="AXIS=N,...",
                          help="shares of tensor, expert and data, such as tensor=4,data=2; searched if not given")  # fmt: skip

@@ -62,7 +62,7 @@ def execute(given: argparse.Namespace) -> int:
     goal = goal_of(given, machine)
     from ..report.mapped import shown
 
-    best = _searched(graph, machine, costs, goal, split_of(given))
+    best = _searched(graph, machine, costs, goal, split_of(given), given.overlap)
     answer = best if given.mapping is None else _priced(given.mapping, best)
     found = shown(answer, given.product)
     if given.program is not None:
@@ -76,13 +76,14 @@ def execute(given: argparse.Namespace) -> int:
     return 0
 
 
-def _searched(graph: Graph, machine: Machine, costs: Costs, goal: Goal, split: Split | None) -> Answer:
+def _searched(graph: Graph, machine: Machine, costs: Costs, goal: Goal, split: Split | None,
+              overlap: bool) -> Answer:  # fmt: skip
     from archmodel import evaluate, search
 
     from ..report.mapped import Answer
 
     begun = process_time()
-    mapping = search(graph, machine, costs, goal, split)
+    mapping = search(graph, machine, costs, goal, split, overlap)
     spent = process_time() - begun
     return Answer(graph, machine, costs, goal, mapping, evaluate(graph, mapping, machine, costs=costs), spent)
 

@@ -91,8 +91,8 @@ def _check(given: argparse.Namespace) -> None:
 
 def _mapping(given: argparse.Namespace, graph: Graph, machine: Machine, costs: Costs) -> Mapping | None:
     if given.mapping is not None:
-        if given.split is not None:
-            raise SpecError("--split: the mapping of --mapping has a split of its own; leave one of them out")
+        if given.split is not None or given.overlap:
+            raise SpecError("--split and --overlap: the mapping of --mapping has a split and a schedule of its own; leave them out")
         from archmodel.load import load_record
         from archmodel.records.mapping import Mapping
 
@@ -103,7 +103,7 @@ def _mapping(given: argparse.Namespace, graph: Graph, machine: Machine, costs: C
     from archmodel import search
     from archmodel.records.goal import FASTEST
 
-    return search(graph, machine, costs, FASTEST, split_of(given))
+    return search(graph, machine, costs, FASTEST, split_of(given), given.overlap)
 
 
 def _evaluate(given: argparse.Namespace, graph: Graph, mapping: Mapping | None, machine: Machine, costs: Costs) -> Result:

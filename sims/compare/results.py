@@ -30,7 +30,9 @@ def quantities(a: Result, b: Result) -> tuple[Quantity, ...]:
 
 
 def check(side: str, result: Result) -> None:
-    """Raises SpecError for an operator that appears twice: by its name it has one partner on the other side."""
+    """Raises SpecError for an operator that appears twice: by its name it has one partner on the other side; or time is shared."""
+    if result.steps:
+        raise SpecError(f"{side}: operators run side by side, and their differences don't add up; run it again without --overlap")
     names = [op.name for op in result.ops]
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise SpecError(f"{side}: operator {twice[0]} appears twice, expected a result that `archmodel run` wrote")

@@ -106,6 +106,9 @@ def headlines(result: Result, mapping: Mapping | None, machine: Machine) -> str:
         pairs.append(("area", f"{size} ({trust['area']}; {bounds(result.area, _mm2)}), memory controllers not counted"))
     if used := _used(result):
         pairs.append(("util", used))
+    if result.steps:
+        hidden = f"{units.time(result.hidden_seconds)}, {units.share(result.hidden_seconds, result.seconds + result.hidden_seconds)}"
+        pairs.append(("overlap", f"{len(result.steps)} steps side by side hide {hidden} of the time one after another"))
     if mapping is not None and machine.fabric is not None and machine.fabric.devices > 1:
         pairs.append(("devices", _devices(result, mapping, machine.fabric)))
     if sum(size for _, size in result.resident) and ports(machine):

@@ -1,13 +1,14 @@
-"""When each operator runs: one after another, in an order that their tensors allow; and the same as a trace for Perfetto."""
+"""When each operator runs: one after another or in steps, in an order that their tensors allow; and the same as a trace for Perfetto."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
 from typing import Any
 
+from archmodel.overlap import flow_of
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.result import OpResult
 from archmodel.workload.operators import GROUPS
@@ -27,10 +28,43 @@ class Span:
 
 
 def timeline(saved: Saved) -> tuple[Span, ...]:
-    """The stage from its first operator to its last; nothing overlaps, as nothing does in the model."""
-    ops = ordered(saved)
-    ends = [Fraction(0), *accumulate(Fraction(op.cycles, op.clock_hz) for op in ops)]
-    return tuple(Span(op, start, end) for op, start, end in zip(ops, ends, ends[1:], strict=False))
+    """The stage from its first operator to its last; what belongs to a step begins with it, and nothing else overlaps.
+
+    An operator of a step is drawn as long as it takes alone; the step ends when all are done, however they shared a memory.
+    """
+    at, found = Fraction(0), []
+    for ops, cycles in _steps(saved):
+        engines: dict[str, Fraction] = {}
+        for op in ops:
+            start = engines.get(op.engine, at)
+            engines[op.engine] = start + Fraction(op.cycles, op.clock_hz)
+            found.append(Span(op, start, engines[op.engine]))
+        at = max(engines.values()) if cycles is None else at + Fraction(cycles, saved.result.clock_hz)
+    return tuple(found)
+
+
+def _steps(saved: Saved) -> Iterator[tuple[list[OpResult], int | None]]:
+    """Operators in an order that their operands allow, those of a step together with its cycles."""
+    rows = {op.name: op for op in saved.result.ops}
+    waiting = [op.name for op in ordered(saved)]
+    if saved.mapping is None or not saved.result.steps:
+        yield from (([rows[name]], None) for name in waiting)
+        return
+    step_of = {name: step for step in saved.result.steps for name in step.ops}
+    flow, done = flow_of(saved.executed, saved.mapping), set[str]()
+
+    def able(name: str) -> bool:
+        names = step_of[name].ops if name in step_of else (name,)
+        ready = all(not (flow.needs.get(one, frozenset()) & flow.engines.keys()) - done - set(names) for one in names)
+        return ready and (name in flow.engines or name == waiting[0])
+
+    while waiting:
+        first = next(filter(able, waiting), waiting[0])
+        step = step_of.get(first)
+        names = step.ops if step else (first,)
+        yield [rows[name] for name in names], step.cycles if step else None
+        done |= set(names)
+        waiting = [name for name in waiting if name not in names]
 
 
 def causes(span: Span) -> list[tuple[str, Fraction, Fraction]]:
