@@ -9,10 +9,12 @@ import re
 
 from archmodel.records.base import SpecError
 
-_MARK = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", re.DOTALL)
+_MARK = re.compile(r"\{%.{0,4000}?%\}|\{\{.{0,4000}?\}\}|\{#.{0,4000}?#\}", re.DOTALL)
 _LITERAL = r"\"[^\"{}]*\"|'[^'{}]*'|[-+.\w]+"
 _SET = re.compile(rf"\{{%[-+]?\s*set\s+(\w+)\s*=\s*(?:(\w+)\s*\|\s*default\(\s*({_LITERAL})\s*\)|({_LITERAL}))\s*[-+]?%\}}")
 _USE = re.compile(r"\{\{[-+]?\s*(\w+)\s*[-+]?\}\}")
+_PLAIN = re.compile(r"[-+]?\d[\w.+-]*|inf|[Tt]rue|[Ff]alse|[Nn]one|[Nn]ull")
+"""What needs no quotes to be a value."""
 MOST_MARKS = 1000
 LONGEST = 200
 """Characters of a value."""
@@ -20,19 +22,17 @@ LONGEST = 200
 
 def rendered(text: str, shown: str) -> str:
     """The text with its variables in place, line for line.  Raises SpecError where it would have to be executed."""
+    if (marks := sum(text.count(mark) for mark in ("{%", "{{", "{#"))) > MOST_MARKS:
+        raise SpecError(f"{shown}: found {marks:,} marks of a template, expected at most {MOST_MARKS:,}; render it first")
     values: dict[str, str] = {}
-    count = 0
 
     def replaced(mark: re.Match[str]) -> str:
-        nonlocal count
-        count += 1
-        if count > MOST_MARKS:
-            raise _refusal(mark, shown, f"more than {MOST_MARKS} marks of a template")
         lines = "\n" * mark[0].count("\n")
         if mark[0].startswith("{#"):
             return lines
         if given := _SET.fullmatch(mark[0]):
-            return _assigned(given, values, mark, shown) or lines
+            _assign(given, values, shown)
+            return lines
         used = _USE.fullmatch(mark[0])
         if used is None or used[1] not in values:
             raise _refusal(mark, shown, repr(mark[0][:60]))
@@ -41,15 +41,16 @@ def rendered(text: str, shown: str) -> str:
     return _MARK.sub(replaced, text) if "{" in text else text
 
 
-def _assigned(given: re.Match[str], values: dict[str, str], mark: re.Match[str], shown: str) -> str:
-    """Sets a variable to its default, or to another one that has a value; nothing is left in its place."""
+def _assign(given: re.Match[str], values: dict[str, str], shown: str) -> None:
+    """Sets a variable: to a literal, to another one, or to a default where that one has no value."""
     name, other, default, value = given.groups()
     literal = value if other is None else values.get(other, default)
+    if literal[0] not in "\"'" and literal not in values and not _PLAIN.fullmatch(literal):
+        raise _refusal(given, shown, f"{literal[:40]!r}, which has no value")
     literal = values.get(literal, literal).strip("\"'")
     if len(literal) > LONGEST:
-        raise _refusal(mark, shown, f"a value of {len(literal)} characters")
-    values.setdefault(name, literal)
-    return ""
+        raise _refusal(given, shown, f"a value of {len(literal)} characters")
+    values[name] = literal
 
 
 def _refusal(mark: re.Match[str], shown: str, found: str) -> SpecError:

@@ -97,7 +97,7 @@ def _mapping(written: Field, parts: list[Part], made: Machine, work: Work) -> Ma
     names = {part.name for part in parts}
     temporal: dict[str, list[Turn]] = {}
     spatial: dict[str, list[Turn]] = {}
-    skipped: dict[str, set[str]] = {}
+    skipped: dict[str, frozenset[str]] = {}
     for entry in written.items():
         target = entry.need("target", "a component's name")
         if target.text() not in names:
@@ -127,7 +127,7 @@ def _mapping(written: Field, parts: list[Part], made: Machine, work: Work) -> Ma
 
 
 def _nest(parts: list[Part], params: Params, temporal: dict[str, list[Turn]], spatial: dict[str, list[Turn]],
-          skipped: dict[str, set[str]], tensors: tuple[str, ...]) -> Nest:  # fmt: skip
+          skipped: dict[str, frozenset[str]], tensors: tuple[str, ...]) -> Nest:  # fmt: skip
     """The loops of every component, those of a fan-out with the level above it, and what each level keeps."""
     timed: list[Turn] = []
     spread = tuple((params.axis[turn.axis][0], turn) for turns in spatial.values() for turn in turns)
@@ -136,7 +136,7 @@ def _nest(parts: list[Part], params: Params, temporal: dict[str, list[Turn]], sp
     for part in parts:
         if part.kind == "level":
             level += 1
-            stays += [Stay(name, level, len(timed)) for name in tensors if level and name not in skipped.get(part.name, set())]
+            stays += [Stay(name, level, len(timed)) for name in tensors if level and name not in skipped.get(part.name, part.skips)]
         timed += temporal.get(part.name, ())
     return Nest(tuple(timed), spread, tuple(stays))
 
@@ -187,8 +187,8 @@ def _spread(turns: list[Turn], split: int, target: Field, parts: list[Part]) -> 
     return found[::-1]
 
 
-def _skipped(entry: Field) -> set[str]:
-    skipped = set()
+def _skipped(entry: Field) -> frozenset[str]:
+    skipped: set[str] = set()
     for key in ("bypass", "keep"):
         part = entry.get(key)
         if part is None:
@@ -196,4 +196,4 @@ def _skipped(entry: Field) -> set[str]:
         names = {tensor_name(item.text()) for item in part.items()}
         part.translated("a storage node, or none")
         skipped |= names if key == "bypass" else set()
-    return skipped
+    return frozenset(skipped)

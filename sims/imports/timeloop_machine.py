@@ -12,27 +12,29 @@ from archmodel.records.machine import Machine
 
 from .fields import Field
 from .result import machine_of
+from .work import tensor_name
 
 NODE_NM = 45
 """Where the source names no technology."""
 _RANGE = re.compile(r"(.*?)\[(\d+)\.\.(\d+)\]")
-_COMPUTE = re.compile(r"(?i)mac|compute|alu|multipl")
 _DUMMY = "dummy_storage"
 
 
 @dataclass
 class Part:
-    """A component on the way from the outermost memory to compute: a level, a fan-out alone, or compute."""
+    """A component on the way from the outermost memory to compute: a level, a fan-out alone, or compute; ``skips`` what it lets past."""
 
     name: str
     kind: str
     attributes: dict[str, Field]
     spatial: tuple[int, int]
     axes: list[Axis] = field(default_factory=list)
+    skips: frozenset[str] = frozenset()
 
 
 
 def parts_of(architecture: Field) -> list[Part]:
+    """The components from the outermost memory to compute, which is the last."""
     version = architecture.get("version")
     if version is not None:
         if version.text() not in ("0.4", "0.3"):
@@ -40,10 +42,9 @@ def parts_of(architecture: Field) -> list[Part]:
         version.translated("the format's version")
     written = architecture.get("nodes")
     found = list(_written(written) if written else _dumped(architecture.need("subtree", "nodes or subtree"), (1, 1)))
-    if not any(part.kind == "level" for part in found):
-        raise architecture.wrong("found no memory, expected components that store")
-    if not any(part.kind == "compute" for part in found):
-        raise architecture.wrong("found no compute, expected a component such as intmac")
+    if sum(part.kind == "level" for part in found) < 2 or found[-1].kind != "level":
+        raise architecture.wrong("found no memory with compute as the last component, expected both")
+    found[-1].kind = "compute"
     return found
 
 
@@ -106,10 +107,22 @@ def _part(node: Field, kind: str, mesh: tuple[int, int]) -> Part:
     if not kind:
         if what is None:
             raise node.wrong("found no class, expected one such as SRAM or intmac")
-        kind = "fanout" if what.text() == _DUMMY else "compute" if _COMPUTE.search(what.text()) else "level"
-        what.translated(f"a {kind}")
-    attributes = node.get("attributes")
-    return Part(plain[1] if plain else name.text(), kind, attributes.fields() if attributes else {}, mesh)
+        kind = "fanout" if what.text() == _DUMMY else "level"
+        what.translated("a level, a fan-out alone or, the last one, compute")
+    attributes, given = node.get("attributes"), node.get("constraints")
+    return Part(plain[1] if plain else name.text(), kind, attributes.fields() if attributes else {}, mesh, skips=_skips(given))
+
+
+def _skips(given: Field | None) -> frozenset[str]:
+    """Tensors that a component's constraints let past; they count where a mapping doesn't say itself what is kept."""
+    spaces = given.get("dataspace") if given else None
+    if given is None or spaces is None:
+        return frozenset()
+    bypass = spaces.get("bypass")
+    if bypass is None:
+        return frozenset()
+    bypass.approximated("what a mapping skips where it says nothing itself; constraints of a search are a file of their own")
+    return frozenset(tensor_name(item.text()) for item in bypass.items())
 
 
 def costs_of(table: Field) -> dict[str, dict[str, Field]]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from archmodel.records.engines.plain import Axis, Level, Params
+from archmodel.records.engines.plain import MOST_LEVELS, Axis, Level, Params
 from archmodel.records.machine import Machine
 
 from .fields import Field
@@ -65,6 +65,8 @@ class Hierarchy:
 
 def stores_of(memories: Field) -> tuple[Store, ...]:
     """The memories, innermost first, as the file has them."""
+    if len(memories.fields()) > MOST_LEVELS:
+        raise memories.wrong(f"found {len(memories.fields())} memories, expected at most {MOST_LEVELS}")
     found = []
     for name, part in memories.fields().items():
         served = part.need("served_dimensions", "a list of dimensions")
