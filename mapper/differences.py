@@ -105,7 +105,7 @@ def _decisions(graph: Graph, machine: Machine, one: Node, other: Node) -> Iterat
         except SpecError:
             yield change
             continue
-        cycles = -(-now.cycles * einsum.repeat // 1) - -(-cost.cycles * einsum.repeat // 1)
+        cycles = (-(-now.cycles // 1) - -(-cost.cycles // 1)) * einsum.repeat
         yield replace(change, energy_pj=float((now.energy_pj - cost.energy_pj) * einsum.repeat), cycles=int(cycles))
 
 

@@ -57,7 +57,7 @@ def _priced(graph: Graph, trees: tuple[Node, ...], params: Params, runs: dict[st
         cost = cost_of(graph, tree, params)
         repeat, turns = runs[leaves(tree)[0].einsum]
         energy += cost.energy_pj * repeat
-        cycles += math.ceil(cost.cycles * turns)
+        cycles += math.ceil(cost.cycles) * turns
     return energy, cycles
 
 

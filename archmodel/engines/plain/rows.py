@@ -69,7 +69,7 @@ def _row(work: Work, first: Einsum, cost: Cost) -> OpResult:
     engine, repeat = work.engine, first.repeat
     params: Params = engine.params
     runs = -(-repeat // engine.count)
-    cycles, compute = math.ceil(cost.cycles * runs), math.ceil(cost.compute * runs)
+    cycles, compute = math.ceil(cost.cycles) * runs, math.ceil(cost.compute) * runs
     mine = {leaf.einsum for leaf in leaves(work.trees[first.name])}
     einsums = [einsum for einsum in work.graph.einsums if einsum.name in mine]
     slowest = max(cost.moving, key=lambda pair: pair[1], default=("", Fraction(0)))

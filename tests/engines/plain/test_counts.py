@@ -149,6 +149,14 @@ def test_operators_cost_what_the_description_says() -> None:
     assert (cost(graph, tree, dear).cycles, dict(cost(graph, tree, dear).energy_by)["mac"]) == (6, 20)
 
 
+def test_each_instance_takes_whole_cycles_and_copies_share_them() -> None:
+    machine = load_machine("plain-a3", ["engines.array.macs_per_cycle=3", "engines.array.count=2"])
+    graph = graph_of({"m": 4}, "y[m] = exp x[m]", repeat=5)
+    tree = tree_of("x in buffer", "y in buffer", "x in register", "y in register", "y")
+    (row,) = evaluate(graph, Mapping(graph.name, machine.name, (tree,)), machine).ops
+    assert (row.cycles, row.energy.value if row.energy else None) == (3 * 2, 5 * 4 * (400 + 24 + 4 + 1))
+
+
 def test_a_machine_of_one_level_reads_and_writes_it_each_point() -> None:
     graph = graph_of({"m": 2, "k": 3}, "z[m] = mul+add a[m,k] b[k]")
     assert words(cost(graph, tree_of("z"), Params((level("only"),), Fraction(1)))) == {
