@@ -94,7 +94,8 @@ def _actions(node: Field) -> dict[str, Field]:
         return {}
     wanted = ("compute",) if node.node.tag == "Compute" else ("read", "write")
     found = {}
-    for action in node.need("actions", "a list of actions").items():
+    given = node.get("actions")
+    for action in given.items() if given else ():
         label = action.need("name", "a name")
         found[label.text()] = action
         if label.text() in wanted:

@@ -23,7 +23,7 @@ COUNTS = (
     "leakage is counted in Timeloop, and not here",
 )
 NO_PART = "no part of a machine's, work's or mapping's description"
-_FACTOR = re.compile(r"\s*([A-Za-z_]\w*?)\s*=?\s*(\d{1,15})\s*")
+_FACTOR = re.compile(r"(?:([A-Za-z_]\w*)\s*=\s*(\d{1,15})|([A-Za-z_]+)(\d{1,15}))(?:[\s,]+|$)")
 
 
 def read(roots: list[Field], name: str) -> Imported:
@@ -145,11 +145,14 @@ def _turns(entry: Field, work: Work) -> tuple[list[Turn], int]:
     """Loops, outermost first: a permutation lists the innermost first."""
     factors: dict[str, int] = {}
     written = entry.need("factors", "factors such as [M=4, K=16]")
-    for text in [item.text() for item in written.items()] if isinstance(written.node.value, list) else written.text().split(","):
-        found = _FACTOR.fullmatch(text)
-        if found is None or rank_name(found[1]) not in work.extents:
-            raise written.wrong(f"found {text.strip()[:40]!r}, expected a dimension and its factor such as M=4")
-        factors[rank_name(found[1])] = int(found[2])
+    text = " ".join(item.text() for item in written.items()) if isinstance(written.node.value, list) else written.text()
+    if left := _FACTOR.sub("", text).strip():
+        raise written.wrong(f"found {left[:40]!r}, expected dimensions and their factors such as M=4")
+    for found in _FACTOR.finditer(text):
+        rank = rank_name(found[1] or found[3])
+        if rank not in work.extents:
+            raise written.wrong(f"found {found[0].strip()!r}, expected dimensions of the problem: {', '.join(work.extents)}")
+        factors[rank] = int(found[2] or found[4])
     written.translated("counts of loops")
     for rank, count in factors.items():
         if not count:

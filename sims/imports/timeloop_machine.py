@@ -128,6 +128,8 @@ def _skips(given: Field | None) -> frozenset[str]:
 def costs_of(table: Field) -> dict[str, dict[str, Field]]:
     """The energies of actions, by the component's own name: the fields of an ERT."""
     found: dict[str, dict[str, Field]] = {}
+    if (version := table.get("version")) is not None:
+        version.translated("the format's version")
     for row in table.need("tables", "tables").items():
         name = row.need("name", "a name")
         bare = name.text().rpartition(".")[2] if ".." not in name.text() else _RANGE.sub(r"\1", name.text()).rpartition(".")[2]
@@ -135,13 +137,13 @@ def costs_of(table: Field) -> dict[str, dict[str, Field]]:
         found[bare] = {}
         for action in row.need("actions", "actions").items():
             label = action.need("name", "a name")
-            if label.text() in ("read", "write", "compute"):
+            if label.text() == "leak":
+                action.refused("leakage is not counted")
+            elif label.text() in ("read", "write", "update", "compute"):
                 found[bare][label.text()] = action.need("energy", "an energy in pJ")
                 label.translated("an action's energy")
-            elif label.text() == "leak":
-                action.refused("leakage is not counted")
             else:
-                found[bare][label.text()] = action.need("energy", "an energy in pJ")
+                action.refused("an action that is not counted here")
             if (arguments := action.get("arguments")) is not None:
                 arguments.refused("arguments of the estimate, which is done")
     return found
