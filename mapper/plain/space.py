@@ -92,7 +92,7 @@ class Space:
 
     def _ways(self, operand: int, level: int) -> tuple[bool, ...]:
         mine, there = self.problem.operands[operand], self.problem.params.levels[level]
-        if level <= mine.home or not _may_hold(self.problem.params, mine, level):
+        if level <= mine.home or not may_hold(self.problem.params, mine, level):
             return (False,)
         rules = [rule for rule in self.problem.rules if isinstance(rule, KeepRule)]
         told = {rule.keep for rule in rules if (rule.tensor, rule.level) == (mine.name, there.name)}
@@ -178,7 +178,7 @@ def _down(sizes: Sizes, times: Array) -> Array:
     return sizes.place(np.minimum(np.maximum(least, sizes.values[None, :]), sizes.left))[inverse]
 
 
-def _may_hold(params: Params, operand: Operand, level: int) -> bool:
+def may_hold(params: Params, operand: Operand, level: int) -> bool:
     holds = params.levels[level].holds
     return not holds or bool({operand.name, operand.kind} & set(holds))
 

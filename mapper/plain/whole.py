@@ -2,33 +2,133 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
 from archmodel.cost import Costs
 from archmodel.records.base import SpecError
 from archmodel.records.goal import Goal
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
-from archmodel.records.mapping import Certificate
+from archmodel.records.mapping import Certificate, Node
 
 from ..found import Mapped
+from .compulsory import compulsory, priced
+from .grouping import Grouping
+from .library import SCALES, alike
 from .one import Choice, best
-from .problem import Problem, problem
+from .plan import Plan
+from .problem import problem
 
-SCOPE = "every tile size of every loop, order of residences and way to spread, Einsum by Einsum"
+ALONE = "one Einsum a tree: every tile size of every loop, order of residences and way to spread"
+GROUPED = "perfect tiles; every partition into groups that share one path (docs/mapper.md), order of residences and way to spread"
+EVERY = "ragged tiles; every partition into groups that share one path (docs/mapper.md); groups of several are searched with perfect tiles"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Trees for all Einsums and what they cost exactly.
+
+    least  of ``objective``, what nothing has less of in the scope of the whole search, if ``proved``
+    """
+
+    trees: tuple[Node, ...]
+    energy: float
+    cycles: int
+    objective: str
+    proved: bool
+    least: float
+    space: int = 0
+    evaluated: int = 0
+    nodes: int = 0
+
+    def value(self, objective: str) -> float:
+        return {"energy": self.energy, "latency": self.cycles, "edp": self.energy * self.cycles}[objective]
 
 
 def search_graph(graph: Graph, einsums: tuple[Einsum, ...], machine: Machine, engine: Engine, costs: Costs, goal: Goal) -> Mapped:
     """The best trees for these Einsums of a graph.  Raises SpecError where one fits in no way."""
     del costs
-    known: dict[Problem, Choice] = {}
-    trees, energy, cycles = [], 0.0, 0
-    for einsum in einsums:
-        mine = problem(graph, einsum, engine.name, engine.params, goal.constraints.rules if goal.constraints else ())
-        found = known[mine] if mine in known else best(mine, goal)
-        if found is None:
-            raise SpecError(f"machine {machine.name}: no tile of {einsum.name} fits {engine.name}")
-        trees.append(found.tree)
-        energy += found.energy_pj * einsum.repeat
-        cycles += found.cycles * einsum.repeat
-        known[mine] = found
-    value = {"energy": energy, "latency": cycles, "edp": energy * cycles}[goal.objective]
-    return Mapped(tuple(trees), Certificate(goal.objective, value, value, 1, 1, scope=SCOPE))
+    search = Search(graph, einsums, machine, engine, goal)
+    found = list(search.candidates())
+    limits = {limit.what: limit.most for limit in goal.limits}
+    able = [each for each in found if all(each.value(what) <= limits.get(what, math.inf) for what in ("energy", "latency", "edp"))]
+    chosen = min(able or found, key=lambda each: (each.value(goal.objective), each.cycles, each.energy))
+    value, least = chosen.value(goal.objective), search.least(found)
+    return Mapped(chosen.trees, Certificate(
+        goal.objective, value, min(value, least), sum(each.space for each in found), sum(each.evaluated for each in found),
+        nodes=sum(each.nodes for each in found), scope=search.scope,
+    ))  # fmt: skip
+
+
+@dataclass
+class Search:
+    """Ways to map some Einsums of a graph: grouped and Einsum by Einsum, as the goal and the engine allow."""
+
+    graph: Graph
+    einsums: tuple[Einsum, ...]
+    machine: Machine
+    engine: Engine
+    goal: Goal
+    grouped: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.grouped = len(self.einsums) > 1 and Grouping.takes(self.engine)
+
+    @property
+    def scope(self) -> str:
+        if not self.grouped:
+            return ALONE
+        return GROUPED if self.goal.tiles == "perfect" else EVERY
+
+    def candidates(self) -> Iterator[Candidate]:
+        """Each objective that matters to the goal, grouped; and Einsum by Einsum where that may be better, or is all there is."""
+        if self.grouped:
+            for objective in _sought(self.goal):
+                grouping = Grouping(self.graph, self.einsums, self.engine, replace(self.goal, objective=objective, tiles="perfect"))
+                if (trees := grouping.trees()) is not None:
+                    energy, cycles = priced(self.graph, trees, self.engine)
+                    yield Candidate(trees, float(energy), cycles, objective, self.goal.tiles == "perfect", grouping.least,
+                                    grouping.space, grouping.evaluated, grouping.nodes)  # fmt: skip
+        if not self.grouped or self.goal.tiles != "perfect" or self._moves():
+            yield self._alone()
+
+    def _moves(self) -> bool:
+        """Whether words take time: steps alone then say too little of the cycles."""
+        levels = self.engine.params.levels
+        return any((level.bandwidth, level.read_bandwidth, level.write_bandwidth) != (None, None, None) for level in levels)
+
+    def _alone(self) -> Candidate:
+        known: dict[Any, Choice | None] = {}
+        rules = self.goal.constraints.rules if self.goal.constraints else ()
+        trees, least = [], 0.0
+        for einsum in self.einsums:
+            mine = problem(self.graph, einsum, self.engine.name, self.engine.params, rules)
+            key = alike(mine)
+            if key not in known:
+                known[key] = best(mine, self.goal)
+            if (found := known[key]) is None:
+                raise SpecError(f"machine {self.machine.name}: no tile of {einsum.name} fits {self.engine.name}")
+            trees.append(Plan(mine, found.plan.layers).tree())
+            cost = found.energy_pj * einsum.repeat, found.cycles * -(-einsum.repeat // self.engine.count)
+            least += cost[1] if self.goal.objective == "latency" else cost[0]
+        energy, cycles = priced(self.graph, tuple(trees), self.engine)
+        if self.goal.objective == "edp":
+            least = float(energy * cycles) if len(self.einsums) == 1 else 0.0
+        return Candidate(tuple(trees), float(energy), cycles, self.goal.objective, not self.grouped, float(least),
+                         len(known), len(known), len(known))  # fmt: skip
+
+    def least(self, found: Iterable[Candidate]) -> float:
+        """What nothing in the scope has less of: for a product of energy and cycles, that of the least of each."""
+        energy, cycles = compulsory(self.graph, self.einsums, self.engine)
+        least = {"energy": float(energy), "latency": float(cycles), "edp": 0.0}
+        for each in found:
+            if each.proved:
+                least[each.objective] = max(least[each.objective], each.least)
+        return max(least["edp"], least["energy"] * least["latency"]) if self.goal.objective == "edp" else least[self.goal.objective]
+
+
+def _sought(goal: Goal) -> tuple[str, ...]:
+    return (goal.objective,) if goal.objective in SCALES and not goal.limits else tuple(SCALES)
