@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from archmodel.located import Findings, Node
+from archmodel.located import Findings, Node, one_line
 from archmodel.records.base import SpecError
 
 MAX_DEPTH = 64
@@ -142,6 +142,6 @@ class Foreign(Tree):
 
     def twice(self, mapping: dict[str, Node], key: str, place: str) -> None:
         kept = f"{key} (overridden)"
-        while kept in mapping:
-            kept += "'"
+        if kept in mapping:
+            raise SpecError(f"{place}: {one_line(key)}: found the key a third time, expected it once")
         mapping[kept] = mapping.pop(key)

@@ -36,6 +36,9 @@ from archmodel.workload.model import Model
 
 from ..commands.emit import read_program
 from ..commands.output import dump
+from ..imports import translate
+from ..imports.report import costs, files
+from ..imports.result import Imported
 from ..report.rows import to_json
 from ..report.saved import Saved, read_saved, to_records
 from ..report.table import stage_table
@@ -44,6 +47,13 @@ from .trial import Reader
 
 CONFIGS = Path(__file__).resolve().parents[2] / "tests" / "workload" / "configs"
 """Published configs; an installed package has none, and does with the families' own keys."""
+EXAMPLES = CONFIGS.parents[1] / "imports" / "examples"
+FOREIGN = (
+    ("timeloop-conv1d-3level", "timeloop-conv1d-3level.ert"), ("timeloop-conv1d-spatial", "timeloop-conv1d-3level.ert"),
+    ("accelforge-simple", "accelforge-two-matmuls", "accelforge-fused"), ("zigzag-tpu",), ("zigzag-gemm", "zigzag-tpu-mapping"),
+)  # fmt: skip
+SMALL_PROBLEM = (b"problem: {shape: {dimensions: [K], data_spaces: [{name: A, projection: [[[K]]]}, "
+                 b"{name: Z, projection: [[[K]]], read_write: true}]}, instance: {K: 2}}\n")  # fmt: skip
 GEMM = (5, 40, 72)
 """m, n, k of the product that every accepted machine prices: ragged on every array."""
 PROGRAM_COMMANDS = 2000
@@ -273,6 +283,26 @@ def _use_program(program: Program) -> None:
         cycle.run(program, hardware, port_of(machine, engine))
 
 
+# --- Other tools' files ---------------------------------------------------------------------------------------------
+
+
+@cache
+def _foreign_sources() -> tuple[Source, ...]:
+    """Files of one tool, one after another: their keys differ.  An installed package has one of its own only."""
+    found = [text for names in FOREIGN if (text := "".join(path.read_text() for name in names for path in EXAMPLES.glob(f"{name}.yaml")))]
+    return (*(Source(text.encode()) for text in found), Source(SMALL_PROBLEM))
+
+
+def _use_import(imported: Imported) -> None:
+    """Its files, which read back as they are, and the price of its mapping."""
+    texts = files(imported)
+    costs(imported)
+    if imported.machine is not None and machine_from_yaml(texts["machine.yaml"], imported.machine.name) != imported.machine:
+        raise AssertionError("the machine doesn't read back what it prints")
+    if imported.cascade is not None and cascade_from_yaml(texts["graph.yaml"]) != imported.cascade:
+        raise AssertionError("the cascade doesn't read back what it prints")
+
+
 YAML = (json_text, json_text, json_text, record_to_yaml)
 """Flow style is quick to write; the last prints block style."""
 IN_FILE = r".*\.(?:json|yaml|bin)(?::\d+:\d+)?: "
@@ -285,5 +315,7 @@ READERS: dict[str, Reader] = {
     "cascade": Reader("cascade.yaml", _cascade_sources, load_cascade, LOCATED, _use_cascade, YAML),
     "costs": Reader("costs.yaml", _cost_sources, load_costs, LOCATED, _use_costs, YAML),
     "result": Reader("result.json", _result_sources, read_saved, IN_FILE, _use_result, (json_text,)),
+    "import": Reader("import.yaml", _foreign_sources, lambda path: translate([path]), r"archmodel import: |.*\.yaml(?::\d+:\d+)?: ",
+                     _use_import),
     "program": Reader("program.bin", _program_sources, _program, IN_FILE, _use_program),
 }
