@@ -39,6 +39,11 @@ class Flow:
         return (self.layers[one] == self.layers[other] and self.engines[one] != self.engines[other]
                 and one not in self.needs[other] and other not in self.needs[one])  # fmt: skip
 
+    def independent(self, name: str) -> bool:
+        """Whether another tree of the same layers neither waits for this one nor lets it wait, whatever their engines."""
+        return any(name not in self.needs[other] and other not in self.needs[name]
+                   for other, layer in self.layers.items() if other != name and layer == self.layers.get(name))  # fmt: skip
+
 
 def flow_of(graph: Graph, mapping: Mapping) -> Flow:
     """``graph`` as the mapping leaves it.  A change of layout stands between those that write a tensor and those that read it."""

@@ -12,8 +12,10 @@ from archmodel.bound import bound_seconds
 from archmodel.communication import check_split, devices_of, exchanged
 from archmodel.cost import Costs, default_costs
 from archmodel.evaluation import evaluate
+from archmodel.executing import executed
 from archmodel.fitting import capacity, missing, needed, refusal_of, shown, splits_of
 from archmodel.legality import refuse_devices, refuse_overflow
+from archmodel.overlap import flow_of
 from archmodel.records.base import SpecError
 from archmodel.records.goal import FASTEST, Goal
 from archmodel.records.graph import Graph
@@ -22,7 +24,9 @@ from archmodel.records.mapping import Certificate, Choice, Mapping, Split
 from archmodel.records.result import Result
 from archmodel.sharding import sharded
 
+from .placement import Binding, order, rebound
 from .schedule import scheduled
+from .search import Search, engines_of
 from .search import search as search_device
 
 BLOCK = "devices"
@@ -41,8 +45,7 @@ def search(graph: Graph, machine: Machine, costs: Costs | None = None, goal: Goa
     if overlap and machine.convention == "published":
         raise SpecError(f"machine {machine.name}: --overlap is of machines that count as hardware; in published counts only trees overlap")
     if devices_of(machine.fabric) == 1:
-        mapping = search_device(graph, machine, costs, goal)
-        return scheduled(graph, mapping, machine, costs) if overlap else mapping
+        return _of_one(graph, Split(), machine, costs, goal, overlap)
     refuse_devices(machine)
     if split is not None:
         if why := refusal_of(graph, split, machine.fabric):
@@ -61,9 +64,7 @@ class _Way:
     result: Result
 
     def order(self, goal: Goal) -> tuple[float, ...]:
-        energy = self.result.energy.value if self.result.energy else 0.0
-        seconds = self.result.seconds
-        return {"latency": (seconds, energy), "energy": (energy, seconds), "edp": (energy * seconds, energy)}[goal.objective]
+        return order(self.result, goal)
 
 
 def _best(graph: Graph, machine: Machine, costs: Costs, goal: Goal, overlap: bool) -> Mapping:
@@ -96,11 +97,25 @@ def _floor(graph: Graph, split: Split, machine: Machine, costs: Costs) -> float:
 
 
 def _mapped(graph: Graph, split: Split, machine: Machine, costs: Costs, goal: Goal, overlap: bool) -> _Way:
-    device = search_device(sharded(graph, split), replace(machine, fabric=None), costs, goal)
-    mapping = replace(device, split=split)
-    if overlap:
-        mapping = scheduled(graph, mapping, machine, costs)
+    mapping = _of_one(graph, split, machine, costs, goal, overlap)
     return _Way(split, mapping, evaluate(graph, mapping, machine, costs=costs))
+
+
+def _of_one(graph: Graph, split: Split, machine: Machine, costs: Costs, goal: Goal, overlap: bool) -> Mapping:
+    """The mapping of one device's share; with ``overlap`` also on engines that are slower alone, where that hides more."""
+    share, one, searchers = sharded(graph, split), replace(machine, fabric=None), dict[str, Search]()
+
+    def again(bound: Binding) -> Mapping:
+        mapping = replace(search_device(share, one, costs, goal, bound, searchers), split=split)
+        return scheduled(graph, mapping, machine, costs) if overlap else mapping
+
+    best = again({})
+    if not overlap:
+        return best
+    flow = flow_of(executed(graph, best), best)
+    able = {einsum.name: tuple(engine.name for engine in engines_of(share, einsum, one, goal))
+            for einsum in share.einsums if flow.independent(einsum.name)}  # fmt: skip
+    return rebound(best, {name: engines for name, engines in able.items() if len(engines) > 1}, again)
 
 
 def _proved(graph: Graph, machine: Machine, costs: Costs, ways: list[_Way], refused: tuple[Choice, ...], goal: Goal) -> Mapping:

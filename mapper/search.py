@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
 
 from archmodel.blocks import blocks, odd_ones
 from archmodel.cost import Costs, default_costs
@@ -31,15 +30,18 @@ from .allowed import allowed
 from .constraints import check
 from .found import Found
 from .granules import search_units
+from .placement import Binding, Setting, cheapest
 from .ways import Fused, keep, told, weigh
 from .worth import given_whole
 
 Search = Callable[[Graph, Einsum], Found]
 
 
-def search(graph: Graph, machine: Machine, costs: Costs | None = None, goal: Goal = FASTEST) -> Mapping:
-    """The mapping of every Einsum on the first engine that executes it, the best one by ``goal``: if none is given, the one with the fewest
-    cycles, then the least energy.
+def search(graph: Graph, machine: Machine, costs: Costs | None = None, goal: Goal = FASTEST, bound: Binding | None = None,
+           searchers: dict[str, Search] | None = None) -> Mapping:  # fmt: skip
+    """The mapping of every Einsum on the best engine that executes it, the best one by ``goal``: if none is given, the one with the fewest
+    cycles, then the least energy.  ``bound`` Einsums go to the engine that is named; ``searchers`` keep
+    what was found, by engine, for a search of the same again.
 
     An attention block is computed in the way that takes least time, then least energy: Einsum by Einsum, or fused where an engine
     can.  The certificate says among how many mappings, and what became of every way.  Raises SpecError when weights and KV cache
@@ -55,11 +57,11 @@ def search(graph: Graph, machine: Machine, costs: Costs | None = None, goal: Goa
     if (alone := _of_one(graph, machine, goal)) is not None:
         found = import_module(f"{__package__}.{alone.type}").search_graph(graph, graph.einsums, machine, alone, costs, goal)
         return Mapping(graph.name, machine.name, found.trees, certificate=found.certificate)
-    searchers: dict[str, Search] = {}
+    searchers = {} if searchers is None else searchers
 
     def mapped(part: Graph, fused: Fused) -> Mapping:
         rewrites = tuple(rewrite for _, rewrite in fused.values())
-        return replace(_mapped(rewritten(part, rewrites), fused, machine, costs, goal, searchers), rewrites=rewrites)
+        return replace(_mapped(rewritten(part, rewrites), fused, Setting(machine, costs, goal), searchers, bound or {}), rewrites=rewrites)
 
     ways = [way for block in blocks(graph) for way in weigh(graph, block, machine, costs, mapped)]
     ways += [way for odd in odd_ones(graph) for way in keep(odd, machine)]
@@ -72,24 +74,25 @@ def search(graph: Graph, machine: Machine, costs: Costs | None = None, goal: Goa
     return replace(found, certificate=proof)
 
 
-def _mapped(graph: Graph, fused: Fused, machine: Machine, costs: Costs, goal: Goal, searchers: dict[str, Search]) -> Mapping:
+def _mapped(graph: Graph, fused: Fused, setting: Setting, searchers: dict[str, Search], bound: Binding) -> Mapping:
     """The best mapping of a graph as it is, each one-pass attention on the engine that ``fused`` names, or else on the first that can.
 
     ``searchers`` keeps those of each engine by its name, with what they have found.
     """
+    machine, costs, goal = setting.machine, setting.costs, setting.goal
     placed = _placed(graph, fused, machine)
     found, at = [], 0
     for einsum in graph.einsums:
-        engine = placed[einsum.name] if einsum.name in placed else _engine(graph, einsum, machine, goal)
-        if engine is None:
+        whole = placed.get(einsum.name)
+        if einsum.name in placed and whole is None:
             continue
-        if engine.name not in searchers:
-            searchers[engine.name] = _searcher(machine, engine, costs, goal)
-        searcher: Any = searchers[engine.name]
-        if hasattr(searcher, "at"):
-            searcher.at = at
-        found.append(searcher(graph, einsum))
-        at = getattr(searcher, "at", at)
+        engines = [whole] if whole else engines_of(graph, einsum, machine, goal)
+        for engine in engines:
+            if engine.name not in searchers:
+                searchers[engine.name] = _searcher(machine, engine, costs, goal)
+        wanted = [engine for engine in engines if bound.get(einsum.name, engine.name) == engine.name]
+        item, at = cheapest(graph, einsum, [searchers[engine.name] for engine in wanted or engines], at, setting)
+        found.append(item)
     cycles = sum(item.cycles for item in found)
     proof = Certificate("cycles, then energy", cycles, cycles,
                         sum(item.space for item in found), sum(item.evaluated for item in found))  # fmt: skip
@@ -101,7 +104,7 @@ def _mapped(graph: Graph, fused: Fused, machine: Machine, costs: Costs, goal: Go
 
 def _of_one(graph: Graph, machine: Machine, goal: Goal) -> Engine | None:
     """The engine that takes all Einsums, if it maps them at once."""
-    engines = {_engine(graph, einsum, machine, goal) for einsum in graph.einsums} if _at_once(machine.engines[0]) else set()
+    engines = {engines_of(graph, einsum, machine, goal)[0] for einsum in graph.einsums} if _at_once(machine.engines[0]) else set()
     return engines.pop() if len(engines) == 1 else None
 
 
@@ -128,12 +131,14 @@ def _searcher(machine: Machine, engine: Engine, costs: Costs, goal: Goal) -> Sea
     return searcher
 
 
-def _engine(graph: Graph, einsum: Einsum, machine: Machine, goal: Goal) -> Engine:
-    """The first engine that executes an Einsum and may.  Raises SpecError that says why each one refuses it."""
-    rules, why = allowed(goal.constraints, einsum.name), []
+def engines_of(graph: Graph, einsum: Einsum, machine: Machine, goal: Goal) -> list[Engine]:
+    """The engines that execute an Einsum and may.  Raises SpecError that says why each one refuses it."""
+    rules, why, able = allowed(goal.constraints, einsum.name), [], []
     for engine in machine.engines:
         refusal = engine_module(engine).supports(graph, einsum, engine)
         if refusal is None and rules.engine(engine.name):
-            return engine
+            able.append(engine)
         why.append(f"{engine.name}: {refusal or 'the constraints name another'}")
+    if able:
+        return able
     raise SpecError(f"machine {machine.name}: no engine for {einsum.name}: {'; '.join(why) or 'it has none'}")

@@ -108,7 +108,7 @@ def tiles(saved: Saved, spans: Sequence[Span]) -> list[Tiles]:
         if isinstance(tree, Compute) or engine.type != TYPE or name not in rows:
             continue
         hardware = hardware_of(saved.machine, engine)
-        tiling = from_tree(saved.graph, einsums[name], tree, engine).tiling
+        tiling = from_tree(saved.executed, einsums[name], tree, engine).tiling
         check(tiling, hardware)
         words = words_of(tiling, {rank: min(tiling.tile(rank), tiling.extent(rank)) for rank in "mnk"}, hardware)
         held = {"X": words.x, "Y": words.y_rows * words.y_pitch, "Z": words.y_rows * words.z_pitch, "P": words.p * tiling.requantise}

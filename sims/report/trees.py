@@ -24,6 +24,7 @@ from archmodel.records.mapping import (
     nodes,
 )
 from archmodel.records.result import Result
+from archmodel.sharding import sharded
 
 from . import units
 from .grid import grid
@@ -48,6 +49,7 @@ class Mapped:
 
 def products(graph: Graph, mapping: Mapping, machine: Machine, result: Result) -> list[Mapped]:
     """Every matrix product that a tree of loops by itself maps onto a systolic engine, the most cycles first."""
+    graph = sharded(graph, mapping.split)
     einsums = {einsum.name: einsum for einsum in graph.einsums}
     rows = {op.name: op for op in result.ops}
     found = []
