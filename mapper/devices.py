@@ -32,27 +32,26 @@ from .search import search as search_device
 BLOCK = "devices"
 
 
-def search(graph: Graph, machine: Machine, costs: Costs | None = None, goal: Goal = FASTEST, split: Split | None = None,
-           overlap: bool = False) -> Mapping:  # fmt: skip
-    """The best mapping by ``goal``, of one device or of what each of several executes; ``split`` is searched if none is given.
+def search(graph: Graph, machine: Machine, costs: Costs | None = None, goal: Goal = FASTEST) -> Mapping:
+    """The best mapping by ``goal``, of one device or of what each of several executes; the split is searched if it has none.
 
-    With ``overlap`` trees that don't depend on each other run side by side on different engines.
     Raises SpecError when the stage cannot be split so, or fits no device, as well as when a device's share can't be mapped.
     """
+    split = goal.split
     if split is not None:
         check_split(machine, split)
     costs = costs or default_costs()
-    if overlap and machine.convention == "published":
+    if goal.overlap and machine.convention == "published":
         raise SpecError(f"machine {machine.name}: --overlap is of machines that count as hardware; in published counts only trees overlap")
     if devices_of(machine.fabric) == 1:
-        return _of_one(graph, Split(), machine, costs, goal, overlap)
+        return _of_one(graph, Split(), machine, costs, goal)
     refuse_devices(machine)
     if split is not None:
         if why := refusal_of(graph, split, machine.fabric):
             raise SpecError(why)
         refuse_overflow(graph, machine, split)
-        return _proved(graph, machine, costs, [_mapped(graph, split, machine, costs, goal, overlap)], (), goal)
-    return _best(graph, machine, costs, goal, overlap)
+        return _proved(graph, machine, costs, [_mapped(graph, split, machine, costs, goal)], (), goal)
+    return _best(graph, machine, costs, goal)
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class _Way:
         return order(self.result, goal)
 
 
-def _best(graph: Graph, machine: Machine, costs: Costs, goal: Goal, overlap: bool) -> Mapping:
+def _best(graph: Graph, machine: Machine, costs: Costs, goal: Goal) -> Mapping:
     if goal.objective != "latency" and not costs.has("link", "pj"):
         raise SpecError(f"--objective {goal.objective}: the links between devices are not priced, so no split can be compared by energy; "
                         "give a row of action link in --costs FILE, or --split")  # fmt: skip
@@ -86,7 +85,7 @@ def _best(graph: Graph, machine: Machine, costs: Costs, goal: Goal, overlap: boo
         if goal.objective == "latency" and found and floor > min(way.result.seconds for way in found):
             refused.append(Choice(BLOCK, shown(split), why=f"its bound of {floor:.4g} s is above the best"))
         else:
-            found.append(_mapped(graph, split, machine, costs, goal, overlap))
+            found.append(_mapped(graph, split, machine, costs, goal))
     return _proved(graph, machine, costs, found, tuple(refused), goal)
 
 
@@ -96,21 +95,21 @@ def _floor(graph: Graph, split: Split, machine: Machine, costs: Costs) -> float:
     return bound_seconds(sharded(graph, split), alone) + sum(op.seconds for op in exchanged(graph, split, machine, costs))
 
 
-def _mapped(graph: Graph, split: Split, machine: Machine, costs: Costs, goal: Goal, overlap: bool) -> _Way:
-    mapping = _of_one(graph, split, machine, costs, goal, overlap)
+def _mapped(graph: Graph, split: Split, machine: Machine, costs: Costs, goal: Goal) -> _Way:
+    mapping = _of_one(graph, split, machine, costs, goal)
     return _Way(split, mapping, evaluate(graph, mapping, machine, costs=costs))
 
 
-def _of_one(graph: Graph, split: Split, machine: Machine, costs: Costs, goal: Goal, overlap: bool) -> Mapping:
-    """The mapping of one device's share; with ``overlap`` also on engines that are slower alone, where that hides more."""
+def _of_one(graph: Graph, split: Split, machine: Machine, costs: Costs, goal: Goal) -> Mapping:
+    """The mapping of one device's share; where they overlap, also on engines that are slower alone, where that hides more."""
     share, one, searchers = sharded(graph, split), replace(machine, fabric=None), dict[str, Search]()
 
     def again(bound: Binding) -> Mapping:
         mapping = replace(search_device(share, one, costs, goal, bound, searchers), split=split)
-        return scheduled(graph, mapping, machine, costs) if overlap else mapping
+        return scheduled(graph, mapping, machine, costs) if goal.overlap else mapping
 
     best = again({})
-    if not overlap:
+    if not goal.overlap:
         return best
     flow = flow_of(executed(graph, best), best)
     able = {einsum.name: tuple(engine.name for engine in engines_of(share, einsum, one, goal))

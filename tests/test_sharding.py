@@ -11,6 +11,7 @@ from archmodel.communication import LINKS
 from archmodel.fitting import capacity, fewest_devices, largest_batch, missing, refusal_of, splits_of
 from archmodel.legality import refuse_overflow
 from archmodel.records.base import SpecError, from_plain, to_plain
+from archmodel.records.goal import Goal
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Fabric, Machine
 from archmodel.records.mapping import Mapping, Split
@@ -129,7 +130,7 @@ def test_residents_of_all_devices_hold_the_model() -> None:
 def test_a_result_of_devices_counts_all_of_them_and_the_time_of_one() -> None:
     graph = load_model("llama-3.1-8b").decode(batch=8, context=256)
     machine, split = joined(4), Split(1, 1, 4)
-    mapping = search(graph, machine, split=split)
+    mapping = search(graph, machine, goal=Goal(split=split))
     result = evaluate(graph, mapping, machine)
     small = load_model("llama-3.1-8b").decode(batch=2, context=256)
     alone = load_machine("cloud")
@@ -144,7 +145,7 @@ def test_a_result_of_devices_counts_all_of_them_and_the_time_of_one() -> None:
 def test_links_take_time_and_have_no_price_of_their_own() -> None:
     graph = load_model("llama-3.1-8b").decode(batch=8, context=256)
     machine = joined(8)
-    result = evaluate(graph, search(graph, machine, split=Split(8)), machine)
+    result = evaluate(graph, search(graph, machine, goal=Goal(split=Split(8))), machine)
     rows = {op.name: op for op in result.ops if op.engine == LINKS}
     # 14 steps, each a hop of 2.5 us and a sixteenth of 32 KiB at 150 GB/s, in whole cycles of 995 MHz; 32 layers
     step = 2_500_000 + -(-32768 // 16 * 10**12 // (150 * 10**9))
@@ -156,7 +157,7 @@ def test_links_take_time_and_have_no_price_of_their_own() -> None:
 def test_a_split_must_use_all_devices() -> None:
     graph = load_model("llama-3.1-8b").decode(batch=8, context=256)
     with pytest.raises(SpecError, match="split tensor=2,expert=1,data=1: it is of 2 devices, and machine cloud has 4"):
-        search(graph, joined(4), split=Split(2))
+        search(graph, joined(4), goal=Goal(split=Split(2)))
 
 
 def test_the_largest_batch_and_the_fewest_devices_are_just_that() -> None:
@@ -192,4 +193,4 @@ def test_the_bound_of_devices_is_below_every_split() -> None:
     machine = joined(8)
     floor = evaluate(graph, None, machine, "bound").seconds
     for split in (Split(8), Split(1, 8), Split(2, 2, 2)):
-        assert floor <= evaluate(graph, search(graph, machine, split=split), machine).seconds
+        assert floor <= evaluate(graph, search(graph, machine, goal=Goal(split=split)), machine).seconds

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from .base import OneOf, SpecError, check_fields
 from .constraints import Constraints
+from .mapping import Split
 
 OBJECTIVES = ("latency", "energy", "edp")
 TIES = {"latency": "energy", "energy": "latency", "edp": "energy"}
@@ -41,6 +42,8 @@ class Goal:
     nodes      partial mappings that may be examined before the search stops with what it has; None is as many as a proof takes
     seconds    of CPU time after which it stops; the certificate says with how many nodes that is replayed
     constraints  what mappings may be; None leaves all
+    split        how the stage is dealt to several devices; None is the best way
+    overlap      whether operators that don't depend on each other run side by side on different engines
     """
 
     objective: Annotated[str, OneOf(OBJECTIVES)] = OBJECTIVES[0]
@@ -49,6 +52,8 @@ class Goal:
     nodes: int | None = None
     seconds: float | None = None
     constraints: Constraints | None = None
+    split: Split | None = None
+    overlap: bool = False
 
     def __post_init__(self) -> None:
         check_fields(self, "goal")
@@ -62,4 +67,4 @@ class Goal:
 
 
 FASTEST = Goal()
-"""The fewest cycles, then the least energy, over all tiles, proved."""
+"""The fewest cycles, then the least energy, over all tiles, one operator after another, proved."""

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from archmodel.records.goal import Goal
     from archmodel.records.graph import Graph
     from archmodel.records.machine import Machine
-    from archmodel.records.mapping import Split
 
     from ..report.mapped import Answer, Shown
 
@@ -59,10 +58,10 @@ def execute(given: argparse.Namespace) -> int:
     check_writable(given.output)
     check_writable(given.program)
     machine, graph, costs = machine_of(machine_name, [*given.sets, *fabric_sets(given)]), graph_of(given, model), costs_of(given)
-    goal = goal_of(given, machine)
+    goal = replace(goal_of(given, machine), split=split_of(given), overlap=given.overlap)
     from ..report.mapped import shown
 
-    best = _searched(graph, machine, costs, goal, split_of(given), given.overlap)
+    best = _searched(graph, machine, costs, goal)
     answer = best if given.mapping is None else _priced(given.mapping, best)
     found = shown(answer, given.product)
     if given.program is not None:
@@ -76,14 +75,13 @@ def execute(given: argparse.Namespace) -> int:
     return 0
 
 
-def _searched(graph: Graph, machine: Machine, costs: Costs, goal: Goal, split: Split | None,
-              overlap: bool) -> Answer:  # fmt: skip
+def _searched(graph: Graph, machine: Machine, costs: Costs, goal: Goal) -> Answer:
     from archmodel import evaluate, search
 
     from ..report.mapped import Answer
 
     begun = process_time()
-    mapping = search(graph, machine, costs, goal, split, overlap)
+    mapping = search(graph, machine, costs, goal)
     spent = process_time() - begun
     return Answer(graph, machine, costs, goal, mapping, evaluate(graph, mapping, machine, costs=costs), spent)
 

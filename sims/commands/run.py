@@ -101,9 +101,9 @@ def _mapping(given: argparse.Namespace, graph: Graph, machine: Machine, costs: C
     if given.fidelity == "bound":
         return None
     from archmodel import search
-    from archmodel.records.goal import FASTEST
+    from archmodel.records.goal import Goal
 
-    return search(graph, machine, costs, FASTEST, split_of(given), given.overlap)
+    return search(graph, machine, costs, Goal(split=split_of(given), overlap=given.overlap))
 
 
 def _evaluate(given: argparse.Namespace, graph: Graph, mapping: Mapping | None, machine: Machine, costs: Costs) -> Result:

@@ -9,13 +9,13 @@ from typing import Any
 
 from archmodel.cost import Costs
 from archmodel.engines import Work, engine_module
+from archmodel.executing import executed
 from archmodel.records.base import SpecError, record_hash, to_plain
 from archmodel.records.goal import Goal
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.mapping import Certificate, Mapping, Node, leaf, leaves
 from archmodel.records.result import Moved, Result
-from archmodel.rewriting import rewritten
 from archmodel.schema import choice
 from mapper.worth import value
 
@@ -38,7 +38,7 @@ class Answer:
     @property
     def after(self) -> Graph:
         """The graph as the mapping leaves it."""
-        return rewritten(self.graph, self.mapping.rewrites)
+        return executed(self.graph, self.mapping)
 
     @property
     def value(self) -> float:

@@ -23,7 +23,7 @@ def test_the_split_found_is_the_fastest_of_all(topology: str) -> None:
     graph, machine = load_model("mixtral-8x7b").decode(batch=8, context=512), joined(4, topology)
     mapping = search(graph, machine)
     able = [split for split in splits_of(4) if not refusal_of(graph, split, machine.fabric) and not missing(graph, split, machine)]
-    every = {split: evaluate(graph, search(graph, machine, split=split), machine).seconds for split in able}
+    every = {split: evaluate(graph, search(graph, machine, goal=Goal(split=split)), machine).seconds for split in able}
     assert every[mapping.split] == min(every.values())
     proof = mapping.certificate
     assert proof is not None
@@ -45,7 +45,7 @@ def test_energy_over_links_needs_their_price() -> None:
     graph = load_model("llama-3.1-8b").decode(batch=4, context=64)
     with pytest.raises(SpecError, match="--objective energy: the links between devices are not priced"):
         search(graph, joined(2), goal=Goal("energy"))
-    assert search(graph, joined(2), goal=Goal("energy"), split=Split(2)).split == Split(2)
+    assert search(graph, joined(2), goal=Goal("energy", split=Split(2))).split == Split(2)
 
 
 def test_one_device_of_a_fabric_is_the_machine_alone() -> None:

@@ -45,14 +45,14 @@ def test_an_operator_goes_to_the_engine_that_is_best_for_it(m: int, n: int, k: i
 
 def test_products_that_do_not_depend_on_each_other_run_on_both_arrays() -> None:
     graph, machine = load_model("gpt2").prefill(32), two(WIDE, WIDE)
-    alone, beside = search(graph, machine), search(graph, machine, overlap=True)
+    alone, beside = search(graph, machine), search(graph, machine, goal=Goal(overlap=True))
     engines = {leaf(tree).einsum: leaf(tree).engine for tree in beside.trees}
     assert len({leaf(tree).engine for tree in alone.trees}) == 2, "equal arrays: the first takes all, and the vector the rest"
     assert {engines[name] for name in ("attn.q", "attn.k", "attn.v")} == {"one", "two"}
     times = [evaluate(graph, mapping, machine).cycles for mapping in (alone, beside)]
     assert times[1] < times[0]
     assert evaluate(graph, beside, machine, "cycle").cycles == times[1]
-    assert search(graph, machine, overlap=True) == beside
+    assert search(graph, machine, goal=Goal(overlap=True)) == beside
 
 
 def test_what_fits_one_engine_only_goes_there() -> None:

@@ -12,6 +12,7 @@ import pytest
 from archmodel import load_machine, load_model, search
 from archmodel.overlap import Flow, Load, together
 from archmodel.records.base import SpecError
+from archmodel.records.goal import Goal
 from mapper import schedule
 from mapper.schedule import _Class
 
@@ -71,4 +72,4 @@ def test_a_fault_in_what_a_step_takes_is_caught(monkeypatch: pytest.MonkeyPatch)
 def test_published_counts_have_no_schedule() -> None:
     machine = load_machine("cloud", ["convention=published"])
     with pytest.raises(SpecError, match="--overlap is of machines that count as hardware"):
-        search(load_model("gpt2").decode(batch=1, context=16), machine, overlap=True)
+        search(load_model("gpt2").decode(batch=1, context=16), machine, goal=Goal(overlap=True))
