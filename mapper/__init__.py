@@ -1,5 +1,5 @@
 """Who decides: the mapping of a graph onto a machine, with a proof of how good it is."""
 
-from .devices import search
+from .verb import search
 
 __all__ = ["search"]

@@ -14,7 +14,7 @@ from archmodel.records.goal import Goal
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Engine, Machine
 
-from .devices import search
+from .verb import search
 from .worth import value
 
 FEW_EINSUMS = 4

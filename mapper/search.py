@@ -27,12 +27,10 @@ from archmodel.records.mapping import Certificate, Compute, Mapping
 from archmodel.rewriting import rewritten
 
 from .allowed import allowed
-from .constraints import check
 from .found import Found
 from .granules import search_units
 from .placement import Binding, Setting, cheapest
 from .ways import Fused, keep, told, weigh
-from .worth import given_whole
 
 Search = Callable[[Graph, Einsum], Found]
 
@@ -48,10 +46,7 @@ def search(graph: Graph, machine: Machine, costs: Costs | None = None, goal: Goa
     exceed a memory, no engine executes an operator, or no tile of one fits.
     """
     refuse_overflow(graph, machine)
-    check(goal.constraints, graph, machine)
     costs = costs or default_costs()
-    if goal.constraints is not None and goal.constraints.whole is not None:
-        return given_whole(graph, machine, costs, goal, goal.constraints.whole)
     if machine.convention == "published":
         return search_units(graph, machine, costs)
     if (alone := _of_one(graph, machine, goal)) is not None:
