@@ -33,8 +33,8 @@ def nothing_left(graph: Graph, machine: Machine, costs: Costs, goal: Goal, attem
     needed = _fewest(goal, rules, attempt)
     if len(needed) == 1 and isinstance(needed[0], Limit):
         return SpecError(_beyond(graph, machine, costs, plain, needed[0], attempt))
-    where = " and ".join(rule.place or _named(rule) for rule in needed)
-    what = "leaves" if len(needed) == 1 else "together leave"
+    places = list(dict.fromkeys(rule.place or _named(rule) for rule in needed))
+    where, what = " and ".join(places), "leaves" if len(places) == 1 else "together leave"
     least = [_beyond(graph, machine, costs, _only(goal, [other for other in needed if other is not rule]), rule, attempt)
              for rule in needed if isinstance(rule, Limit)]  # fmt: skip
     return SpecError("\n".join([f"{where} {what} no mapping of {graph.name} on {machine.name}", *least]))

@@ -63,7 +63,7 @@ def test_a_mapping_given_whole_leaves_no_other(file: Path, capsys: pytest.Captur
     assert (fixed["space"], fixed["evaluated"], fixed["optimal"], fixed["scope"]) == (1, 1, True, "the one mapping that is given")
     words = (*GEMM, "--constrain", str(file), "--limit", f"latency={own['cycles'] - 1}")
     cycles = f"{own['cycles']:,}"
-    assert said(capsys, *words).err == (f"archmodel: --limit latency={own['cycles'] - 1}: the mapping that is given has latency {cycles}, "
+    assert said(capsys, *words).err == (f"archmodel: --limit latency={own['cycles'] - 1}: the mapping has latency {cycles}, "
                                         f"which is above {own['cycles'] - 1:,}\n")  # fmt: skip
 
 
