@@ -26,6 +26,7 @@ class Choice:
     passed   nodes that are filled again for each of its pieces
     uncut    whether it is what comes from above, not cut by a loop in time
     last     whether it is the rank's innermost at the level
+    told     whether constraints speak of it
     """
 
     rank: int
@@ -35,11 +36,12 @@ class Choice:
     passed: tuple[int, ...]
     uncut: bool
     last: bool
+    told: bool = False
 
     @property
     def least(self) -> bool:
         """Whether nothing is the better for a larger one than what is needed further in."""
-        return self.last and not self.passed
+        return self.last and not self.passed and not self.told
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ def _order(problem: Problem, level: str, nodes: tuple[int, ...]) -> Order:
             passed = tuple(i for i in range(start, stop) if not has[i])
             for i in range(start, stop):
                 at[i].append(len(choices))
-            choices.append(Choice(place, start, stop, held, passed, start == 0 and not (nodes and has[0]), stop == len(nodes)))
+            choices.append(Choice(place, start, stop, held, passed, start == 0 and not (nodes and has[0]), stop == len(nodes),
+                                  any(told[i] for i in held)))  # fmt: skip
         last.append(len(choices) - 1)
     return Order(nodes, tuple(choices), tuple(tuple(row) for row in at), tuple(first), tuple(last))
 
