@@ -20,8 +20,8 @@ from .worth import measured
 
 Attempt = Callable[..., Mapping]
 """A search for a goal, on the machine or on another one; raises SpecError where it finds nothing."""
-LARGEST = 1 << 40
-"""Bytes of a buffer above which none is tried."""
+LARGEST = 1 << 30
+"""Bytes of a buffer that is tried first: where it does not help, size is not what is wrong."""
 
 
 def nothing_left(graph: Graph, machine: Machine, costs: Costs, goal: Goal, attempt: Attempt, error: SpecError) -> SpecError:
@@ -113,18 +113,17 @@ def _one_each(graph: Graph, machine: Machine, engine: str, name: str) -> tuple[i
 
 
 def _enough(machine: Machine, name: str, size: int, goal: Goal, attempt: Attempt) -> int | None:
-    """The smallest size of a memory with which there is a mapping, to a byte; None where none below LARGEST does."""
+    """The smallest size of a memory with which there is a mapping, to a byte; None where LARGEST doesn't either."""
 
     def does(bytes_: int) -> bool:
         memories = tuple(replace(memory, size_bytes=bytes_) if memory.name == name else memory for memory in machine.memories)
         return _finds(attempt, goal, replace(machine, memories=memories))
 
-    high = size
+    if size >= LARGEST or not does(LARGEST):
+        return None
+    low = high = size
     while not does(high):
-        high *= 2
-        if high > LARGEST:
-            return None
-    low = max(size, high // 2)
+        low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if does(middle) else (middle, high)
