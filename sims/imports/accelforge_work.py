@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .fields import Field
 from .sets import NotASet, members
-from .work import Access, Line, Work, rank_name, tensor_name
+from .work import Access, Line, Work, joined, rank_name, tensor_name
 
 BITS = 8
 """Of a value whose width nobody says."""
@@ -40,16 +40,14 @@ def work_of(workload: Field, renames: Field | None, name: str) -> tuple[Work, Se
     written = workload.need("einsums", "a list of Einsums").items()
     if not written:
         raise workload.wrong("found no Einsum, expected one")
+    extents |= {rank: size for item in written if isinstance(item.node.value, dict) for rank, size in _extents(item)}
     drafts = [_draft(item) for item in written]
     for item, draft in zip(written, drafts, strict=True):
-        for access in (*draft.inputs, draft.output):
-            for rank in access.ranks:
-                if rank not in extents:
-                    raise item.wrong(f"found rank {rank} of {access.name} without an extent, expected one in rank_sizes or "
-                                     "iteration_space_shape")  # fmt: skip
+        _check_ranks(item, draft, extents)
     sets = _sets(drafts, written, renames)
     bits = _bits(workload, sets)
-    lines = [Line(line.where, line.name, tuple(_with(access, bits) for access in line.inputs), _with(line.output, bits)) for line in drafts]
+    lines = joined([replace(line, inputs=tuple(_with(access, bits) for access in line.inputs), output=_with(line.output, bits))
+                    for line in drafts])  # fmt: skip
     for key, part in workload.fields().items():
         if key == "n_instances":
             part.refused("repeats of the whole workload are not kept")
@@ -58,17 +56,26 @@ def work_of(workload: Field, renames: Field | None, name: str) -> tuple[Work, Se
     return Work(name, extents, lines, "AccelForge"), sets
 
 
-def _extents(workload: Field) -> Iterator[tuple[str, int]]:
-    for key in ("rank_sizes", "iteration_space_shape"):
-        for name, part in (found.fields() if (found := workload.get(key)) else {}).items():
-            if key == "rank_sizes":
-                yield rank_name(name), part.whole(1, 1 << 40)
-            else:
-                within = _RANGE.fullmatch(part.text())
-                if within is None or within[1] != name:
-                    raise part.wrong(f"found {part.node.shown()}, expected 0 <= {name} < a number")
-                yield rank_name(name), int(within[2])
-            part.translated(f"extent of rank {rank_name(name)}")
+def _check_ranks(item: Field, draft: Line, extents: Mapping[str, int]) -> None:
+    for access in (*draft.inputs, draft.output):
+        for rank in access.ranks:
+            if rank not in extents:
+                raise item.wrong(f"found rank {rank} of {access.name} without an extent, expected one in rank_sizes or "
+                                 "iteration_space_shape")  # fmt: skip
+
+
+def _extents(where: Field) -> Iterator[tuple[str, int]]:
+    """Extents by rank, of a workload or of one Einsum."""
+    for name, part in (found.fields() if (found := where.get("rank_sizes")) else {}).items():
+        part.translated(f"extent of rank {rank_name(name)}")
+        yield rank_name(name), part.whole(1, 1 << 40)
+    shape = where.get("iteration_space_shape")
+    for part in [] if shape is None else shape.items() if isinstance(shape.node.value, list) else shape.fields().values():
+        within = _RANGE.fullmatch(part.text())
+        if within is None:
+            raise part.wrong(f"found {part.node.shown()}, expected 0 <= a rank < a number")
+        part.translated(f"extent of rank {rank_name(within[1])}")
+        yield rank_name(within[1]), int(within[2])
 
 
 def _draft(item: Field) -> Line:
@@ -123,14 +130,15 @@ def _axis(part: Field) -> tuple[str, ...]:
 
 
 def _from_text(text: Field, item: Field) -> Line:
-    """``Z[m,n] = A[m,k] * W[k,n]``; an index such as ``M: p`` is the rank variable behind the colon."""
+    """``Z[m,n] = A[m,k] * W[k,n]``, or with + ; an index such as ``M: p`` is the rank variable behind the colon."""
     equation = _EQUATION.fullmatch(text.text())
-    terms = [_TERM.fullmatch(part) for part in (equation[1], *equation[2].split("*"))] if equation else [None]
+    sign = "+" if equation and "] +" in equation[2] else "*"
+    terms = [_TERM.fullmatch(part) for part in (equation[1], *equation[2].split(sign))] if equation else [None]
     if any(term is None for term in terms):
         raise text.wrong(f"found {text.node.shown()}, expected a line such as Z[m,n] = A[m,k] * W[k,n]")
     found = [Access(tensor_name(term[1]), tuple(_index(part) for part in term[2].split(",") if part.strip()), 0) for term in terms if term]
     text.translated("einsums")
-    return Line(item, tensor_name(found[0].name), tuple(found[1:]), found[0])
+    return Line(item, tensor_name(found[0].name), tuple(found[1:]), found[0], "add" if sign == "+" and len(found) == 3 else "")
 
 
 def _index(part: str) -> tuple[str, ...]:

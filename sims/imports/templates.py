@@ -10,10 +10,10 @@ import re
 from archmodel.records.base import SpecError
 
 _MARK = re.compile(r"\{%.{0,4000}?%\}|\{\{.{0,4000}?\}\}|\{#.{0,4000}?#\}", re.DOTALL)
-_LITERAL = r"\"[^\"{}]*\"|'[^'{}]*'|[-+.\w]+"
+_LITERAL = r"\"[^\"{}]*\"|'[^'{}]*'|[-+.*\w]+"
 _SET = re.compile(rf"\{{%[-+]?\s*set\s+(\w+)\s*=\s*(?:(\w+)\s*\|\s*default\(\s*({_LITERAL})\s*\)|({_LITERAL}))\s*[-+]?%\}}")
 _USE = re.compile(r"\{\{[-+]?\s*(\w+)\s*[-+]?\}\}")
-_PLAIN = re.compile(r"[-+]?\d[\w.+-]*|inf|[Tt]rue|[Ff]alse|[Nn]one|[Nn]ull")
+_PLAIN = re.compile(r"[-+]?\d[\w.+*-]*|inf|[Tt]rue|[Ff]alse|[Nn]one|[Nn]ull")
 """What needs no quotes to be a value."""
 MOST_MARKS = 1000
 LONGEST = 200

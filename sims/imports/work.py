@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from archmodel.records.base import SpecError
 from archmodel.records.cascade import Cascade
@@ -46,12 +47,31 @@ class Access:
 
 @dataclass(frozen=True)
 class Line:
-    """One Einsum: where it stands, its name there, what it reads and gives.  Its name in a graph is that of its result."""
+    """One Einsum: where it stands, its name there, what it reads and gives.  Its name in a graph is that of its result.
+
+    operator  of its inputs; empty is a copy of one, a product of several
+    """
 
     where: Field
     name: str
     inputs: tuple[Access, ...]
     output: Access
+    operator: str = ""
+
+
+def joined(lines: Sequence[Line]) -> list[Line]:
+    """Lines in which a tensor has one list of ranks: where another reads it by other names of them, it reads a tensor of its own."""
+    own = {access.name: access.ranks for line in reversed(lines) for access in (*line.inputs[::-1], line.output)}
+    own |= {line.output.name: line.output.ranks for line in lines}
+    return [replace(line, inputs=tuple(_apart(line, access, own) for access in line.inputs)) for line in lines]
+
+
+def _apart(line: Line, access: Access, own: Mapping[str, tuple[str, ...]]) -> Access:
+    if access.ranks == own[access.name]:
+        return access
+    name = f"{access.name}_{'_'.join(rank for rank in access.ranks if rank not in own[access.name]) or 'again'}"
+    line.where.approximated(f"{access.name} is read by other names of its ranks, as {name}: joined through the outermost memory alone")
+    return replace(access, name=name)
 
 
 @dataclass
@@ -94,4 +114,4 @@ def _equation(line: Line) -> Equation:
         raise line.where.wrong(f"found {len(line.inputs)} inputs of {line.name}, expected 1 to 3")
     terms = tuple(Term(access.name, tuple(map(Index, access.ranks))) for access in line.inputs)
     output = Term(line.output.name, tuple(map(Index, line.output.ranks)))
-    return Equation(output, operators[len(terms)], terms, "add" if over else "none", over)
+    return Equation(output, line.operator or operators[len(terms)], terms, "add" if over else "none", over)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from sims.imports import translate
 from tests.imports.helpers import cost, example
 
 Reads = dict[tuple[str, str], tuple[int, int]]
@@ -49,3 +52,24 @@ def test_energies_in_no_unit_are_taken_for_picojoules_and_said_to_be() -> None:
     said = [entry.path for entry in imported.entries if entry.said.startswith("taken for pJ")]
     assert imported.machine and imported.machine.engines[0].params.levels[0].read_pj == 1
     assert said == [f"arch.nodes.{node}.actions.{action}.energy" for node, action in ((0, 0), (0, 1), (1, 0), (1, 1), (2, 0))]
+
+
+def test_attention_of_a_whole_layer_is_read(tmp_path: Path) -> None:
+    """Lines of examples/workloads/gpt3_6.7B.yaml: K is made over m and read over p, which one tensor here can't be."""
+    (tmp_path / "gpt3.yaml").write_text(
+        "workload:\n  rank_sizes: {B: 1, P: 64, M: 64, H: 2, E: 8, F: 8, D: 16}\n  bits_per_value: {All: 8}\n  einsums:\n"
+        '  - "V[b, m, h, e] = I[b, m, d] * WV[h, e, d]"\n  - "K[b, m, h, e] = I[b, m, d] * WK[h, e, d]"\n'
+        '  - "Q[b, m, h, e] = I[b, m, d] * WQ[h, e, d]"\n  - einsum: "QK[b, m, p, h] = Q[b, m, h, e] * K[b, M: p, h, e]"\n'
+        "    renames: {input: Q}\n"
+        '  - "S[b, m, p, h] = QK[b, m, p, h]"\n  - "AV[b, m, h, f] = S[b, m, p, h] * V[b, M: p, h, E: f]"\n'
+        '  - "R[b, m, d] = I[b, m, d] + I[b, m, d]"\n'
+    )
+    imported = translate([tmp_path / "gpt3.yaml"])
+    assert imported.cascade is not None
+    assert [str(line) for line in imported.cascade.equations[3:]] == [
+        "QK[b,m,p,h] = sum(e) Q[b,m,h,e] * K_p[b,p,h,e]", "S[b,m,p,h] = QK[b,m,p,h]", "AV[b,m,h,f] = sum(p) S[b,m,p,h] * V_p_f[b,p,h,f]",
+        "R[b,m,d] = I[b,m,d] + I[b,m,d]",
+    ]  # fmt: skip
+    said = {entry.said for entry in imported.entries if entry.status == "approximated"}
+    assert said == {f"{name} is read by other names of its ranks, as {apart}: joined through the outermost memory alone"
+                    for name, apart in (("K", "K_p"), ("V", "V_p_f"))}  # fmt: skip
