@@ -20,7 +20,7 @@ from archmodel.records.base import SpecError
 from archmodel.records.goal import FASTEST, Goal
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Machine
-from archmodel.records.mapping import Certificate, Choice, Mapping, Split
+from archmodel.records.mapping import DEVICES, Certificate, Choice, Mapping, Split
 from archmodel.records.result import Result
 from archmodel.sharding import sharded
 
@@ -28,8 +28,6 @@ from .placement import Binding, order, rebound
 from .schedule import scheduled
 from .search import Search, engines_of
 from .search import search as search_device
-
-BLOCK = "devices"
 
 
 def search(graph: Graph, machine: Machine, costs: Costs | None = None, goal: Goal = FASTEST) -> Mapping:
@@ -75,7 +73,7 @@ def _best(graph: Graph, machine: Machine, costs: Costs, goal: Goal) -> Mapping:
         why = refusal_of(graph, split, machine.fabric)
         short = 0 if why else missing(graph, split, machine)
         if why or short:
-            refused.append(Choice(BLOCK, shown(split), why=why or f"{short:,} bytes are missing on each device"))
+            refused.append(Choice(DEVICES, shown(split), why=why or f"{short:,} bytes are missing on each device"))
         else:
             able.append((_floor(graph, split, machine, costs), split))
     if not able:
@@ -83,7 +81,7 @@ def _best(graph: Graph, machine: Machine, costs: Costs, goal: Goal) -> Mapping:
     found: list[_Way] = []
     for floor, split in sorted(able, key=lambda item: item[0]):
         if goal.objective == "latency" and found and floor > min(way.result.seconds for way in found):
-            refused.append(Choice(BLOCK, shown(split), why=f"its bound of {floor:.4g} s is above the best"))
+            refused.append(Choice(DEVICES, shown(split), why=f"its bound of {floor:.4g} s is above the best"))
         else:
             found.append(_mapped(graph, split, machine, costs, goal))
     return _proved(graph, machine, costs, found, tuple(refused), goal)
@@ -145,7 +143,7 @@ def _choice(way: _Way, best: _Way, machine: Machine, goal: Goal) -> Choice:
     if way is not best:
         first, other = best.order(goal)[0], way.order(goal)[0]
         why = f"{other / first - 1:.1%} more {goal.objective}" if other > first else "equal, and takes more of what decides a tie"
-    return Choice(BLOCK, shown(way.split), "", way is best, way.result.cycles, moved, energy, why)
+    return Choice(DEVICES, shown(way.split), "", way is best, way.result.cycles, moved, energy, why)
 
 
 def _nothing(graph: Graph, machine: Machine, refused: list[Choice]) -> str:

@@ -173,11 +173,15 @@ class Split:
         return self.tensor * self.expert * self.data
 
 
+DEVICES = "devices"
+"""The block of a choice among splits."""
+
+
 @dataclass(frozen=True)
 class Choice:
-    """A way to compute an attention block that was weighed: what it costs with its best mapping, or why it is none.
+    """A way to compute an attention block, or to split a stage, that was weighed: what it costs with its best mapping, or why it is none.
 
-    block      the Einsum of the scores
+    block      the Einsum of the scores, or DEVICES
     way        unfused (each Einsum by itself), row-granular (whole rows of scores stay on chip) or one-pass
     engine     of a fused way
     cycles     of the machine's first clock for all instances, changes of layout included; None where the way was not priced

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archmodel.records.mapping import Choice
+from archmodel.records.mapping import DEVICES, Choice
 
 from . import units
 from .grid import grid, lines
 
 
 def choices_text(choices: Sequence[Choice]) -> str:
+    """Ways to compute attention, then to split the stage among devices where that was searched."""
+    parts = ([item for item in choices if (item.block == DEVICES) == split] for split in (False, True))
+    titles = "ways to compute attention", "ways to split the stage"
+    return "\n".join(_weighed(title, part) for title, part in zip(titles, parts, strict=True) if part)
+
+
+def _weighed(title: str, choices: Sequence[Choice]) -> str:
     """A row for each way of each block that has several; below, the blocks that have one, and why others are none."""
     rivals = {item.block for item in choices if item.cycles is not None}
     rows = [[item.block, item.way, item.engine, *_figures(item), _verdict(item)] for item in choices if item.block in rivals]
     columns = ("block", "way", "on", ">cycles", ">traffic", ">energy", "verdict")
-    text = grid("ways to compute attention", columns, rows) if rows else "ways to compute attention\n"
+    text = grid(title, columns, rows) if rows else f"{title}\n"
     only = [(item.block, f"{item.way}, weighed against no other") for item in choices if item.block not in rivals and item.chosen]
     reasons: dict[str, list[str]] = {}
     for item in choices:
