@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 MEASURED = "energy (pJ), latency (cycles), edp (their product), power (W), area (um2), or the words or bytes used of a level"
 
 
+def add_objective(parser: Parser | argparse._ArgumentGroup) -> None:
+    """--objective."""
+    parser.add_argument("--objective", type=one_of("latency", "energy", "edp"), default="latency", metavar="O",
+                        help="latency (default), energy or edp; what ties is decided by energy, by latency, by energy")  # fmt: skip
+
+
 def add_goal(parser: Parser) -> None:
     """--objective, limits, tiles, constraints and budgets."""
     goal = parser.add_argument_group("what is searched for")
-    goal.add_argument("--objective", type=one_of("latency", "energy", "edp"), default="latency", metavar="O",
-                      help="latency (default), energy or edp; what ties is decided by energy, by latency, by energy")  # fmt: skip
+    add_objective(goal)
     goal.add_argument("--limit", action="append", default=[], dest="limits", metavar="WHAT=N",
                       help=f"at most N of {MEASURED}; may be repeated")  # fmt: skip
     goal.add_argument("--tiles", type=one_of("ragged", "perfect"), default="ragged", metavar="T",

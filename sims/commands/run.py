@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from archmodel.records.base import SpecError
 
 from .devices import add_devices, fabric_sets, split_of
+from .goal import add_objective
 from .output import check_writable, deliver, dump, wants_json
 from .parser import Parser, one_of
 from .work import add_costs, add_machine, add_output, add_work, costs_of, graph_of, machine_of, names_of
@@ -37,6 +38,7 @@ def add_arguments(parser: Parser) -> None:
     how = parser.add_argument_group("how")
     how.add_argument("--fidelity", type=one_of("bound", "analytic", "cycle", "rtl"), default="analytic", metavar="F",
                      help="bound (roofline), analytic (default), cycle (cycle model), rtl (Verilator as well)")  # fmt: skip
+    add_objective(how)
     how.add_argument("--mapping", type=Path, metavar="FILE", help="a mapping that `map -o FILE.yaml` wrote, instead of a search")
     add_machine(parser)
     add_devices(parser)
@@ -103,7 +105,7 @@ def _mapping(given: argparse.Namespace, graph: Graph, machine: Machine, costs: C
     from archmodel import search
     from archmodel.records.goal import Goal
 
-    return search(graph, machine, costs, Goal(split=split_of(given), overlap=given.overlap))
+    return search(graph, machine, costs, Goal(given.objective, split=split_of(given), overlap=given.overlap))
 
 
 def _evaluate(given: argparse.Namespace, graph: Graph, mapping: Mapping | None, machine: Machine, costs: Costs) -> Result:

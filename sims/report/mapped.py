@@ -115,7 +115,8 @@ def summary(answer: Answer) -> dict[str, Any]:
 def proof(found: Certificate | None) -> dict[str, Any]:
     """What is proved, in keys of its own; null where nothing was searched."""
     keys = ("lower_bound", "gap", "optimal", "evaluated", "space", "nodes", "scope")
-    return {key: None if found is None else getattr(found, key) for key in keys}
+    plain = {key: None if found is None else getattr(found, key) for key in keys}
+    return plain if found is None else plain | {"lower_bound": number(found.lower_bound)}
 
 
 def traffic(answer: Answer) -> list[Moved]:

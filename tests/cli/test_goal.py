@@ -58,3 +58,14 @@ def test_json_has_the_figures_beside_the_record(capsys: pytest.CaptureFixture[st
     assert plain["edp"] == plain["energy_pj"] * plain["cycles"]
     assert sum(plain["energy_by_level"].values()) == pytest.approx(plain["energy_pj"], rel=1e-12)
     assert {"traffic", "lower_bound", "evaluated", "space", "nodes", "scope", "cpu_seconds", "mapping", "certificate"} <= plain.keys()
+
+
+def test_run_takes_the_mapping_of_an_objective(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--gemm", "64,64,64", "plain-a3")
+    ran = said(capsys, "run", *words, "--objective", "energy", "--json").json
+    mapped = said(capsys, "map", *words, "--objective", "energy", "--json").json
+    assert (ran["energy_pj"], ran["cycles"]) == (mapped["energy_pj"], mapped["cycles"]) == (3928064, 2048)
+    assert mapped["lower_bound"] == 3928064 and mapped["optimal"] is True and mapped["gap"] == 0
+    assert mapped["energy_by_level"] == {"dram": 2457600, "buffer": 147456, "register": 1060864, "mac": 262144}
+    rows = {(row["level"], row["tensor"]): (row["reads"], row["writes"]) for row in mapped["traffic"]}
+    assert rows["dram", "a"] == rows["dram", "b"] == (4096, 0) and rows["dram", "c"] == (0, 4096)
