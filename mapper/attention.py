@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
+
+import numpy as np
 
 from archmodel.cost import Costs
 from archmodel.engines import Work, engine_module, relayouter
@@ -19,15 +22,22 @@ from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.mapping import Relayout
 
+from .budget import Budget
 from .found import Found
+from .fronts import pareto
+from .pricing import ranked, static_pj
+from .together import Options, is_whole
+
+SCOPE = "each attention by itself: every number of passes, way to share it among copies and halving of its Programs"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The best placement of an attention, and its ``cycles`` for all instances of one layer."""
+    """A placement of an attention, and its ``cycles`` and picojoules for all instances of one layer, static power included."""
 
     placed: Placement
     cycles: int
+    energy: float
     space: int
     evaluated: int
 
@@ -38,25 +48,50 @@ class Searcher:
     def __init__(self, machine: Machine, engine: Engine, costs: Costs, goal: Goal) -> None:
         self.machine, self.engine, self.costs = machine, engine, costs
         self.hardware, self.port = hardware_of(machine, engine), port_of(machine, engine)
-        self.known: dict[tuple[object, ...], Choice] = {}
-        self.at = 0
+        self.static_pj, self.goal = static_pj(machine, engine, costs), goal
+        self.known: dict[tuple[object, ...], tuple[Choice, ...]] = {}
+        self.at, self.budget = 0, Budget()
 
-    def __call__(self, graph: Graph, einsum: Einsum) -> Found:
-        """The placement with the fewest cycles, then the least energy.  Raises SpecError when no tile of it fits the buffer."""
+    def __call__(self, graph: Graph, einsum: Einsum, pick: int | None = None) -> Found:
+        """The best placement by the objective, or one of the front.  Raises SpecError when no tile of it fits the buffer."""
         found = whole(graph, einsum)
-        key = (job(found, self.hardware, instances(found)), tuple(graph.tensor[name].kind for name in turned(graph, found)))
-        if key not in self.known:
-            self.known[key] = self._best(graph, einsum, found)
-        best = self.known[key]
+        choices = self._choices(graph, einsum, found)
+        costs = np.array([choice.energy for choice in choices]), np.array([choice.cycles for choice in choices])
+        choice = choices[int(pareto(ranked(self.goal.objective, costs))[0]) if pick is None else pick]
         placed, self.at = layouts(graph, found, self.engine, self.hardware, self.at)
         turns = self._turns(graph, found)
-        cycles = best.cycles + sum(self._turn_cycles(graph, found, turn.tensor) for turn in turns)
-        tree = to_tree(found, self.engine, self.hardware, best.placed)
-        return Found(tree, placed, turns, cycles * einsum.repeat, best.space, best.evaluated)
+        cycles, energy = self._with_turns(graph, einsum, found, turns, choice)
+        tree = to_tree(found, self.engine, self.hardware, choice.placed)
+        return Found(tree, placed, turns, cycles * einsum.repeat, choice.space, choice.evaluated, energy * einsum.repeat,
+                     nodes=choice.evaluated)  # fmt: skip
 
-    def _best(self, graph: Graph, einsum: Einsum, found: OnePass) -> Choice:
-        """The best placement: each size of pass with the longest Programs that the engine holds, in order of the cycles that Programs
-        of any length would take, until these exceed the best."""
+    def front(self, graph: Graph, einsum: Einsum) -> Options:
+        """The placements that no other beats in energy and cycles."""
+        found = whole(graph, einsum)
+        turns = self._turns(graph, found)
+        pairs = [self._with_turns(graph, einsum, found, turns, choice) for choice in self._choices(graph, einsum, found)]
+        energies, cycles = np.array([energy for _, energy in pairs]), np.array([cycles for cycles, _ in pairs])
+        return Options((energies * einsum.repeat, cycles * einsum.repeat))
+
+    def _choices(self, graph: Graph, einsum: Einsum, found: OnePass) -> tuple[Choice, ...]:
+        """The best by the goal, alone; the front where the goal is decided for all operators together."""
+        key = (job(found, self.hardware, instances(found)), tuple(graph.tensor[name].kind for name in turned(graph, found)))
+        if key not in self.known:
+            priced, space, evaluated = self._priced(graph, einsum, found)
+            costs = np.array([energy for _, energy, _ in priced]), np.array([cycles for cycles, *_ in priced])
+            kept = pareto(costs if is_whole(self.goal) else ranked(self.goal.objective, costs))
+            kept = kept if is_whole(self.goal) else kept[:1]
+            self.known[key] = tuple(Choice(priced[at][2], priced[at][0], priced[at][1], space, evaluated) for at in kept.tolist())
+            self.budget.spent += evaluated
+        return self.known[key]
+
+    def _priced(self, graph: Graph, einsum: Einsum, found: OnePass) -> tuple[list[tuple[int, float, Placement]], int, int]:
+        """Placements with their cycles and picojoules, how many there are, and how many were priced: each size of pass with the longest
+        Programs that the engine holds, as shorter ones compute and move no less and take no fewer cycles.
+
+        Where cycles come first, in order of those that Programs of any length would take, until these exceed the best.
+        """
+        fast = self.goal.objective == "latency" and not is_whole(self.goal)
         space, least, refusal = 0, [], None
         for choices in placements(found, self.engine, self.hardware):
             space += len(choices)
@@ -64,29 +99,30 @@ class Searcher:
                 least.append((least_cycles(found, choices[0], self.engine, self.hardware, self.port), choices))
             except SpecError as error:
                 refusal = refusal or error
-        best: tuple[int, float, Placement] | None = None
-        evaluated = 0
+        priced: list[tuple[int, float, Placement]] = []
+        evaluated, fewest = 0, inf
         for cycles, choices in sorted(least, key=lambda pair: pair[0]):
-            if best is not None and cycles > best[0]:
+            if fast and cycles > fewest:
                 break
             for placed in choices:
                 evaluated += 1
                 try:
-                    priced = (*self._price(graph, einsum, found, placed), placed)
+                    priced.append((*self._price(graph, einsum, found, placed), placed))
                 except SpecError as error:
                     refusal = refusal or error
                     continue
-                best = priced if best is None or priced[:2] < best[:2] else best
+                fewest = min(fewest, priced[-1][0])
                 break
-        if best is None:
+        if not priced:
             raise refusal or SpecError(f"einsum {found.name}: no tile of queries fits the buffer of engine {self.engine.name}; enlarge it")
-        return Choice(best[2], best[0], space, evaluated)
+        return priced, space, evaluated
 
     def _price(self, graph: Graph, einsum: Einsum, found: OnePass, placed: Placement) -> tuple[int, float]:
         """Cycles and picojoules of one instance of a placement.  Raises SpecError for what the engine cannot execute."""
         tree = to_tree(found, self.engine, self.hardware, placed)
         row = evaluate(Work(graph, (einsum,), {einsum.name: tree}, self.machine, self.engine, "analytic", self.costs))[einsum.name]
-        return row.cycles // einsum.repeat, row.energy.value if row.energy else 0.0
+        cycles = row.cycles // einsum.repeat
+        return cycles, (row.energy.value / einsum.repeat if row.energy else 0.0) + self.static_pj * cycles
 
     def _turns(self, graph: Graph, found: OnePass) -> tuple[Relayout, ...]:
         """Changes of layout, each of the first Einsum of the tree that uses the tensor."""
@@ -96,13 +132,15 @@ class Searcher:
                             f"{self.machine.name} changes layouts; add a vector engine")  # fmt: skip
         return tuple(Relayout(_user(found, tensor).name, tensor, turner.name) for tensor in tensors if turner is not None)
 
-    def _turn_cycles(self, graph: Graph, found: OnePass, tensor: str) -> int:
-        """Cycles of the engine's clock that a change of layout takes."""
-        turner = relayouter(self.machine)
-        assert turner is not None, "a change of layout has an engine"
-        size = graph.elements(_user(found, tensor), tensor), graph.tensor[tensor].bits
-        cycles = engine_module(turner).relayout_cycles(self.machine, turner, *size)
-        return -(-cycles * self.machine.clock_hz(self.engine.clock) // self.machine.clock_hz(turner.clock))
+    def _with_turns(self, graph: Graph, einsum: Einsum, found: OnePass, turns: tuple[Relayout, ...], choice: Choice) -> tuple[int, float]:
+        """Cycles of the engine's clock and picojoules of a placement with its changes of layout."""
+        cycles, energy = choice.cycles, choice.energy
+        for turn in turns:
+            turner, user = self.machine.engine(turn.engine), _user(found, turn.tensor)
+            row = engine_module(turner).relayout(Work(graph, (), {}, self.machine, turner, "analytic", self.costs), user, turn.tensor)
+            more = -(-row.cycles * self.machine.clock_hz(self.engine.clock) // (self.machine.clock_hz(turner.clock) * einsum.repeat))
+            cycles, energy = cycles + more, energy + (row.energy.value / einsum.repeat if row.energy else 0.0) + self.static_pj * more
+        return cycles, energy
 
 
 def _user(found: OnePass, tensor: str) -> Einsum:

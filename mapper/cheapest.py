@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from archmodel.engines.systolic.closed_form import Batch, join
 
+from .budget import Budget
 from .pricing import Pair, Task, ranked
-from .space import apart, grid, in_every_order, in_legal_order
+from .space import apart, by_innermost, grid, in_every_order, in_legal_order, in_orders_of
 
 SEEDS = 12
-"""Cuts of the lowest floor that are searched in every order first, for a best that prunes the rest."""
+"""Cuts of the lowest bound that are searched in every order first, for a best that prunes the rest."""
 FIRST_CUTS = 8
 """Cuts taken apart in the first round."""
 FIRST = 64
@@ -35,11 +36,11 @@ class Search:
 
     best          the best so far; ``bar`` is what it costs, in order of comparison
     lower_bound   of what the budget left out, in terms of the objective; infinite where nothing was
-    nodes         tilings that were bounded or priced, at most ``budget`` of them
+    nodes         tilings that were bounded or priced
     """
 
     objective: str
-    budget: float = np.inf
+    budget: Budget = field(default_factory=Budget)
     best: Tiled | None = None
     bar: tuple[float, float] = (np.inf, np.inf)
     lower_bound: float = np.inf
@@ -51,19 +52,24 @@ class Search:
         work = grid(task.share.sizes, task.requantise, task.hardware, task.rules)
         if not len(work):
             return
-        first, _ = ranked(self.objective, task.of_any_order(work))
+        if self.objective == "latency":  # a bound that holds in every order is enough, and takes least time
+            first = task.fewest(work)
+        else:
+            work = by_innermost(work)
+            first, _ = ranked(self.objective, task.of_cuts(work))
         order = np.argsort(first, kind="stable")
         for part in (order[:SEEDS], order[SEEDS:]):
             part = part[first[part] <= self.bar[0]]
             if len(part):
-                self._cuts(in_legal_order(in_every_order(work[part]), task.rules), task)
+                ordered = in_every_order(work[part]) if self.objective == "latency" else in_orders_of(work[part])
+                self._cuts(in_legal_order(ordered, task.rules), task)
 
     def _cuts(self, work: Batch, task: Task) -> None:
         """Cuts in an order, taken apart in the order of their bounds until these exceed the best."""
         bounds = ranked(self.objective, task.of_cuts(work))
         order, at, count = np.lexsort(bounds[::-1]), 0, FIRST_CUTS
         while at < len(order) and self._may_win(bounds, int(order[at])):
-            if self.nodes >= self.budget and self.best is not None:
+            if self.best is not None and self.budget.used_up():
                 self.lower_bound = min(self.lower_bound, float(bounds[0][order[at]]))
                 return
             chosen = [cut for cut in order[at : at + count].tolist() if self._may_win(bounds, cut)]
@@ -72,7 +78,7 @@ class Search:
 
     def _price(self, work: Batch, task: Task) -> None:
         """Tilings in order of their bounds, until these exceed the best."""
-        self.nodes += len(work)
+        self.nodes, self.budget.spent = self.nodes + len(work), self.budget.spent + len(work)
         bounds = ranked(self.objective, task.at_least(work))
         order, at, count = np.lexsort(bounds[::-1]), 0, FIRST
         while at < len(order) and self._may_win(bounds, int(order[at])):

@@ -11,14 +11,14 @@ from archmodel.records.mapping import Certificate, Layout, Node, Relayout
 class Found:
     """A tree with what belongs to it: the best of ``space`` mappings, ``evaluated`` of them priced, ``nodes`` partial ones examined.
 
-    ``cycles`` and ``energy_pj`` are of all instances; no other mapping has less than ``lower_bound`` of the objective, which is
-    None where it is the value itself.
+    ``cycles`` and ``energy_pj``, static power included, are of all instances; no other mapping has less than ``lower_bound`` of the
+    objective, which is None where it is the value itself.
     """
 
     tree: Node
     layouts: tuple[Layout, ...] = ()
     relayouts: tuple[Relayout, ...] = ()
-    cycles: int = 0
+    cycles: float = 0
     space: int = 0
     evaluated: int = 0
     energy_pj: float = 0.0

@@ -15,6 +15,7 @@ from archmodel.records.machine import Machine
 from archmodel.records.mapping import Mapping
 from archmodel.records.result import Result
 
+from .budget import Budget
 from .found import Found
 
 Binding = dict[str, str]
@@ -23,11 +24,12 @@ Binding = dict[str, str]
 
 @dataclass(frozen=True)
 class Setting:
-    """What an operator is priced on and for."""
+    """What an operator is priced on and for, and how much may be looked at."""
 
     machine: Machine
     costs: Costs
     goal: Goal
+    budget: Budget
 
 
 def order(result: Result, goal: Goal) -> tuple[float, ...]:
@@ -40,8 +42,8 @@ def order(result: Result, goal: Goal) -> tuple[float, ...]:
 def cheapest(graph: Graph, einsum: Einsum, searchers: Sequence[Any], at: int, setting: Setting) -> tuple[Found, int]:
     """The best of what each able engine's searcher finds, and the first byte behind its operands, the first one being ``at``.
 
-    Operators run one after another, so each one's best time (or energy) is part of the best sum; with energy x delay each operator
-    has the least product of its own.  Raises SpecError where no engine has a tile that fits.
+    Operators run one after another, so each one's best time (or energy) is part of the best sum.  Raises SpecError where no engine
+    has a tile that fits.
     """
     options, refusals = [], []
     for searcher in searchers:

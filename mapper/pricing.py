@@ -102,10 +102,9 @@ class Task:
         cycles = self._cycles(work, cut_bound(work, self.hardware, self.where.port))
         return self._energy(work, self._largest(work), cycles, True), cycles
 
-    def of_any_order(self, work: Batch) -> Pair:
-        """Bounds of cuts, whatever their tile sizes and order."""
-        cycles = self._cycles(work, floor(work, self.hardware, self.where.port))
-        return self._energy(work, self._largest(work), cycles, False), cycles
+    def fewest(self, work: Batch) -> Array:
+        """Cycles of cuts, bounded from below whatever their tile sizes and order."""
+        return self._cycles(work, floor(work, self.hardware, self.where.port))
 
     def _cycles(self, work: Batch, once: Array) -> Array:
         return once * self.share.rounds + self._extra(work, "cycles").astype(np.int64)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archmodel.engines.systolic.closed_form import START, Array, Batch, join
-from archmodel.engines.systolic.passes import traffic
+from archmodel.engines.systolic.passes import moves
 from archmodel.engines.systolic.tiling import RANKS, ROLES, I, L, Words, Y, ceil_div, quantum, tile_words, words_fit
 from archmodel.memory.port import Port
 from archmodel.records.base import SpecError
@@ -141,6 +141,25 @@ def in_every_order(work: Batch) -> Batch:
     return join(parts)
 
 
+def by_innermost(work: Batch) -> Batch:
+    """Each cut once for each loop that may stand innermost, on which traffic and bounds depend; the other two stand anyhow."""
+    several, parts = ceil_div(work.extent, work.tile) > 1, []
+    for role in (L, I, Y):
+        part = work[np.flatnonzero(several[role] | ((role == Y) & ~several.any(axis=0)))]
+        part.order[:] = np.array([*(other for other in (L, I, Y) if other != role), role])[:, None]
+        parts.append(part)
+    return join(parts)
+
+
+def in_orders_of(work: Batch) -> Batch:
+    """Each cut of ``by_innermost`` in every order that differs with that loop innermost."""
+    parts = []
+    for role in (L, I, Y):
+        part = in_every_order(work[np.flatnonzero(work.order[2] == role)])
+        parts.append(part[np.flatnonzero(part.order[2] == role)])
+    return join(parts)
+
+
 def in_legal_order(work: Batch, rules: Rules) -> Batch:
     """The tilings of ``in_every_order`` whose loops, those of one trip put anywhere, may stand in some legal order."""
     if rules.orders is None:
@@ -228,8 +247,8 @@ def _bound(work: Batch, hardware: Hardware, port: Port, ordered: bool, any_tile:
         slots = np.maximum(work.extent[I], trips[I] * hardware.rows)
     array = trips.prod(axis=0) * (2 * hardware.rows + hardware.cols + 1) + folds[0] * folds[1] * slots
     array = array + trips[L] * trips[Y] * (work.extent[I] - slots)
-    moves = traffic(work, hardware, ordered)
-    memory = moves.beats * port.interval + moves.commands * (2 + port.latency - port.interval)
+    moved = moves(work, hardware, ordered)
+    memory = moved.beats * port.interval + moved.commands * (2 + port.latency - port.interval)
     if hardware.banks == 1:
         return START + array + memory
     return START + np.maximum(array + 3 * (2 + port.latency), memory)

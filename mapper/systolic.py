@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
+import numpy as np
+
 from archmodel.cost import Costs
 from archmodel.engines import Work, engine_module
 from archmodel.engines.systolic.tiling import ROLES, Tiling, may_overflow, overflow_text, quantum
@@ -20,13 +22,17 @@ from archmodel.records.machine import Engine, Machine
 from archmodel.records.mapping import Relayout
 
 from .allowed import Allowed, allowed
+from .budget import Budget, budget_of
 from .cheapest import Search, Tiled
 from .found import Found
+from .frontier import Frontier
 from .pricing import Share, Target, Task, Turn, target
 from .space import Array, Mask, Rules, count, flow_of, legal_order
+from .together import Options
 
 RULES = (TileRule, OrderRule, AxisRule)
 """Kinds of constraint that leave some of the space."""
+SCOPE = "each product by itself: every dataflow, tile, order of loops and sharing among copies that its array can execute"
 
 
 @dataclass(frozen=True)
@@ -49,23 +55,21 @@ class Choice:
 
 
 class Searcher:
-    """Searches each distinct operator once; ``at`` is the first byte that no operand lies in yet."""
+    """Searches each distinct operator once; ``at`` is the first byte that no operand lies in yet, ``budget`` what may be looked at."""
 
     def __init__(self, machine: Machine, engine: Engine, costs: Costs, goal: Goal) -> None:
-        self.where, self.goal = target(machine, engine, costs), goal
+        self.where, self.goal, self.engine = target(machine, engine, costs), goal, engine
         self.known: dict[tuple[object, ...], Choice] = {}
-        self.at = 0
+        self.fronts: dict[tuple[object, ...], tuple[tuple[Choice, ...], tuple[float, float]]] = {}
+        self.at, self.budget = 0, Budget()
 
-    def __call__(self, graph: Graph, einsum: Einsum) -> Found:
-        """The best mapping of ``einsum``.  Raises SpecError when no tile of it fits the buffers."""
+    def __call__(self, graph: Graph, einsum: Einsum, pick: int | None = None) -> Found:
+        """The best mapping of ``einsum``, or one of its front.  Raises SpecError when no tile of it fits the buffers."""
         gemm, engine = graph.gemm(einsum), self.where.engine
-        operands = tuple(graph.tensor[t] for t in (gemm.a, gemm.b, einsum.output))
-        key = (gemm.batch, gemm.m, gemm.n, gemm.k, *((t.bits, t.kind) for t in operands))
-        if rules := allowed(self.goal.constraints, einsum.name).rules:
-            key = (*key, rules, *rank_names(gemm).values())
-        if key not in self.known:
-            self.known[key] = choose(graph, einsum, gemm, self.where, self.goal)
-        choice = self.known[key]
+        key = self._key(graph, einsum, gemm)
+        if pick is None and key not in self.known:
+            self.known[key] = choose(graph, einsum, gemm, self.where, self.goal, self.budget)
+        choice = self.known[key] if pick is None else self.fronts[key][0][pick]
         placed, self.at = layouts(graph, einsum, engine, choice.tiling.flow, self.at)
         names = {"a": gemm.a, "c": einsum.output}
         turner = self.where.turner.name if self.where.turner else ""
@@ -74,21 +78,56 @@ class Searcher:
         return Found(tree, placed, turns, choice.cycles * einsum.repeat, choice.space, choice.evaluated, choice.energy * einsum.repeat,
                      choice.lower_bound * einsum.repeat, choice.nodes)  # fmt: skip
 
+    def front(self, graph: Graph, einsum: Einsum) -> Options:
+        """The mappings of ``einsum`` that no other beats in energy and cycles."""
+        gemm = graph.gemm(einsum)
+        key = self._key(graph, einsum, gemm)
+        if key not in self.fronts:
+            self.fronts[key] = front_of(graph, einsum, gemm, self.where, self.goal, self.budget)
+        choices, least = self.fronts[key]
+        columns = np.array([choice.energy for choice in choices]), np.array([choice.cycles for choice in choices])
+        return Options((columns[0] * einsum.repeat, columns[1] * einsum.repeat), (least[0] * einsum.repeat, least[1] * einsum.repeat))
 
-def choose(graph: Graph, einsum: Einsum, gemm: Gemm, where: Target, goal: Goal = FASTEST) -> Choice:
+    def _key(self, graph: Graph, einsum: Einsum, gemm: Gemm) -> tuple[object, ...]:
+        operands = tuple(graph.tensor[t] for t in (gemm.a, gemm.b, einsum.output))
+        key = (gemm.batch, gemm.m, gemm.n, gemm.k, *((t.bits, t.kind) for t in operands))
+        rules = allowed(self.goal.constraints, einsum.name).rules
+        return (*key, rules, *rank_names(gemm).values()) if rules else key
+
+
+def choose(graph: Graph, einsum: Einsum, gemm: Gemm, where: Target, goal: Goal = FASTEST, budget: Budget | None = None) -> Choice:
     """The best mapping of one GEMM over all splits and, within each, over the mapspace.  Raises SpecError where there is none."""
-    search, size = Search(goal.objective, goal.nodes or inf), 0
+    search, size = Search(goal.objective, budget or budget_of(goal)), 0
     for task in tasks(graph, einsum, gemm, where, goal):
         size += count(task.share.sizes, task.requantise, task.hardware, task.rules)
         search.run(task)
     if search.best is None:
-        if allowed(goal.constraints, einsum.name) or goal.tiles == "perfect" or goal.limits:
-            raise SpecError(f"einsum {einsum.name}: no mapping of it on {where.engine.name} keeps the constraints and limits; loosen them")
-        raise SpecError(f"einsum {einsum.name}: no tile of it fits the buffers of engine {where.engine.name}; enlarge its buffer")
-    best = search.best
-    value = float(search.bar[0])
-    return Choice(tiling_of(best), best.task.share.split, best.cycles, best.energy_pj, size, search.evaluated,
-                  turned(flow_of(best.tiling, 0), graph.tensor[gemm.a].kind), min(value, search.lower_bound), search.nodes)  # fmt: skip
+        raise _nothing(einsum, where, goal)
+    choice = _choice(graph, gemm, search.best, size, search.evaluated, search.nodes)
+    return replace(choice, lower_bound=min(float(search.bar[0]), search.lower_bound))
+
+
+def front_of(graph: Graph, einsum: Einsum, gemm: Gemm, where: Target, goal: Goal,
+             budget: Budget) -> tuple[tuple[Choice, ...], tuple[float, float]]:  # fmt: skip
+    """The mappings of one GEMM that no other beats in energy and cycles, and what none goes below that was not looked at."""
+    frontier, size = Frontier(budget), 0
+    for task in tasks(graph, einsum, gemm, where, goal):
+        size += count(task.share.sizes, task.requantise, task.hardware, task.rules)
+        frontier.run(task)
+    if not frontier.points:
+        raise _nothing(einsum, where, goal)
+    return tuple(_choice(graph, gemm, point, size, frontier.evaluated, frontier.nodes) for point in frontier.points), frontier.least
+
+
+def _nothing(einsum: Einsum, where: Target, goal: Goal) -> SpecError:
+    if allowed(goal.constraints, einsum.name) or goal.tiles == "perfect" or goal.limits:
+        return SpecError(f"einsum {einsum.name}: no mapping of it on {where.engine.name} keeps the constraints and limits; loosen them")
+    return SpecError(f"einsum {einsum.name}: no tile of it fits the buffers of engine {where.engine.name}; enlarge its buffer")
+
+
+def _choice(graph: Graph, gemm: Gemm, found: Tiled, space: int, evaluated: int, nodes: int) -> Choice:
+    turns = turned(flow_of(found.tiling, 0), graph.tensor[gemm.a].kind)
+    return Choice(tiling_of(found), found.task.share.split, found.cycles, found.energy_pj, space, evaluated, turns, nodes=nodes)
 
 
 def tasks(graph: Graph, einsum: Einsum, gemm: Gemm, where: Target, goal: Goal) -> Iterator[Task]:

@@ -26,7 +26,7 @@ class Way:
     """One way, and what is known of it.
 
     fused             the engine of a fused way which is possible, and how the block fits it
-    order             seconds, then picojoules, of what was priced
+    order             of what was priced, what the objective compares first and what next
     space, evaluated  its mappings, and how many of them were priced
     """
 
@@ -37,15 +37,15 @@ class Way:
     evaluated: int = 0
 
 
-def weigh(graph: Graph, block: Block, machine: Machine, costs: Costs, mapped: Map) -> tuple[Way, ...]:
-    """All ways of one block; the chosen one is the fastest, then that of least energy.  A way without a rival is not priced."""
+def weigh(graph: Graph, block: Block, machine: Machine, costs: Costs, mapped: Map, objective: str = "latency") -> tuple[Way, ...]:
+    """All ways of one block; the chosen one is the best by itself.  A way without a rival is not priced."""
     small = alone(graph, block)
     ways = [Way(Choice(block.name, "unfused"))]
     for engine in fusing(machine):
         ways.append(_one_pass(graph, block, engine))
     if any(way.fused for way in ways):
-        ways = [way if way.choice.why else _priced(small, way, machine, costs, mapped) for way in ways]
-    return tuple(decided([*ways, *_missing(block.name, machine)]))
+        ways = [way if way.choice.why else _priced(small, way, machine, costs, mapped, objective) for way in ways]
+    return tuple(decided([*ways, *_missing(block.name, machine)], objective))
 
 
 def _one_pass(graph: Graph, block: Block, engine: Engine) -> Way:
@@ -82,7 +82,7 @@ def _missing(block: str, machine: Machine) -> list[Way]:
     return found
 
 
-def _priced(graph: Graph, way: Way, machine: Machine, costs: Costs, mapped: Map) -> Way:
+def _priced(graph: Graph, way: Way, machine: Machine, costs: Costs, mapped: Map, objective: str) -> Way:
     try:
         mapping = mapped(graph, {way.choice.block: way.fused} if way.fused else {})
         result = evaluate(graph, mapping, machine, costs=costs)
@@ -93,19 +93,39 @@ def _priced(graph: Graph, way: Way, machine: Machine, costs: Costs, mapped: Map)
     energy, proof = result.energy, mapping.certificate
     assert proof is not None, "the mapper proves what it finds"
     choice = replace(way.choice, cycles=result.cycles, bytes=moved, energy_pj=None if energy is None else energy.value)
-    return replace(way, choice=choice, order=(result.seconds, 0.0 if energy is None else energy.value), space=proof.space,
-                   evaluated=proof.evaluated)  # fmt: skip
+    order = ordered(objective, result.seconds, 0.0 if energy is None else energy.value)
+    return replace(way, choice=choice, order=order, space=proof.space, evaluated=proof.evaluated)
 
 
-def decided(ways: list[Way]) -> list[Way]:
+def ordered(objective: str, seconds: float, energy_pj: float) -> tuple[float, float]:
+    """What an objective compares first, and what decides between equals."""
+    return {"latency": (seconds, energy_pj), "energy": (energy_pj, seconds), "edp": (seconds * energy_pj, energy_pj)}[objective]
+
+
+WORSE = {"latency": ("slower", "as fast, and takes more energy"), "energy": ("more energy", "as little energy, and slower"),
+         "edp": ("more energy x delay", "as good, and takes more energy")}  # fmt: skip
+
+
+def decided(ways: list[Way], objective: str = "latency") -> list[Way]:
     """The ways with the best one chosen, and what the others lack; the first one where none is priced."""
     able = [way for way in ways if way.order is not None]
     best = min(able, key=lambda way: way.order or (), default=ways[0])
     found = []
+    first, then = WORSE[objective]
     for way in ways:
         choice = replace(way.choice, chosen=way is best)
         if way.order and best.order and way is not best:
             slower = way.order[0] / best.order[0] - 1.0
-            choice = replace(choice, why=f"{slower:.1%} slower" if slower > 0 else "as fast, and takes more energy")
+            choice = replace(choice, why=f"{slower:.1%} {first}" if slower > 0 else then)
         found.append(replace(way, choice=choice))
     return found
+
+
+def redecided(ways: tuple[Way, ...], names: set[tuple[str, str, str]]) -> tuple[Way, ...]:
+    """The ways with those chosen that are best for the whole graph: named by block, way and engine."""
+    found = []
+    for way in ways:
+        chosen = (way.choice.block, way.choice.way, way.choice.engine) in names
+        why = "" if chosen else way.choice.why or "worse for the whole graph"
+        found.append(replace(way, choice=replace(way.choice, chosen=chosen, why=why)))
+    return tuple(found)

@@ -14,6 +14,7 @@ from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.mapping import Compute, leaf
 from archmodel.workload.gemm import gemm_graph
+from mapper.budget import Budget
 from mapper.found import Found
 from mapper.placement import Setting, cheapest
 from mapper.search import search as of_one
@@ -56,7 +57,7 @@ def test_products_that_do_not_depend_on_each_other_run_on_both_arrays() -> None:
 
 
 def test_what_fits_one_engine_only_goes_there() -> None:
-    graph, setting = gemm_graph(8, 8, 8), Setting(load_machine("edge-npu"), default_costs(), Goal())
+    graph, setting = gemm_graph(8, 8, 8), Setting(load_machine("edge-npu"), default_costs(), Goal(), Budget())
     fine = Found(Compute("gemm", "array"), space=3)
 
     def refuse(_graph: Graph, einsum: Einsum) -> Found:

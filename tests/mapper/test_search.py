@@ -206,10 +206,10 @@ def test_same_answer_every_time() -> None:
 def test_each_distinct_product_is_searched_once(model: str, distinct: None, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[object, ...]] = []
 
-    def counted(graph, einsum, gemm, where, goal):  # type: ignore[no-untyped-def]
+    def counted(graph, einsum, gemm, where, goal, budget):  # type: ignore[no-untyped-def]
         operands = tuple((graph.tensor[t].bits, graph.tensor[t].kind) for t in (gemm.a, gemm.b, einsum.output))
         calls.append((gemm.batch, gemm.m, gemm.n, gemm.k, operands))
-        return choose(graph, einsum, gemm, where, goal)
+        return choose(graph, einsum, gemm, where, goal, budget)
 
     monkeypatch.setattr(mapper.systolic, "choose", counted)
     graph = load_model(model).decode(batch=8, context=256)

@@ -26,9 +26,21 @@ class Passes(NamedTuple):
     visits: Array
 
 
+class Moves(NamedTuple):
+    """Words of each pass's loads and stores, commands among them, output parameters left out; ``beats`` of all of them."""
+
+    x: Array
+    y: Array
+    loaded: Array
+    stored: Array
+    quantised: Array
+    commands: Array
+    beats: Array
+
+
 @dataclass(frozen=True, eq=False)
 class Traffic:
-    """Counts of one run of each tiling, named as in ``Cost``; ``commands`` are those of the moves, output parameters left out."""
+    """Counts of one run of each tiling, named as in ``Cost``."""
 
     read_bytes: Array
     write_bytes: Array
@@ -36,8 +48,6 @@ class Traffic:
     stored: Array
     requantised: Array
     streamed: dict[str, Array]
-    beats: Array
-    commands: Array
 
 
 def passes(work: Batch, ordered: bool) -> Passes:
@@ -54,27 +64,32 @@ def passes(work: Batch, ordered: bool) -> Passes:
     return Passes(of(np.full(len(work), Y)), of(np.where(work.output, L, I)), of(np.where(work.output, I, L)))
 
 
-def traffic(work: Batch, hardware: Hardware, ordered: bool = True) -> Traffic:
-    """Of each tiling; not ``ordered``, of the order that moves least, and each operand as if that were its best."""
+def moves(work: Batch, hardware: Hardware, ordered: bool = True) -> Moves:
+    """Of each tiling; not ``ordered``, of the order that moves least, each operand as if that were its best."""
     trips, times = ceil_div(work.extent, work.tile), passes(work, ordered)
     lanes, words = ceil_div(work.extent[L], hardware.rows), ceil_div(work.extent[Y], hardware.cols)
     x = times.x * lanes * work.extent[I]
     y = times.y * words * np.where(work.output, work.extent[I], work.extent[L])
     result = words * np.where(work.output, work.extent[L], work.extent[I])
     results = trips[Y] * np.where(work.output, trips[L], trips[I])
-    loaded, quantised = (times.visits - 1 + work.init) * result, work.requantise * result
-    stored = times.visits * result
-    p = work.requantise * _parameters(work, trips, hardware)
-    filled = {"X": x, "Y": y, "Z": loaded, "P": p}
-    beats = {name: count * hardware.beats(name) for name, count in filled.items()}
-    written = (stored - quantised) * hardware.beats("Z") + quantised * hardware.beats("Q")
-    streams, stays = lanes * words * work.extent[I], lanes * words * trips[I] * hardware.rows
+    loaded, stored, quantised = (times.visits - 1 + work.init) * result, times.visits * result, work.requantise * result
     commands = times.x * trips[L] * trips[I] + results * (2 * times.visits - 1 + work.init)
     commands = commands + times.y * trips[Y] * np.where(work.output, trips[I], trips[L])
+    beats = x * hardware.beats("X") + y * hardware.beats("Y") + (loaded + stored - quantised) * hardware.beats("Z")
+    return Moves(x, y, loaded, stored, quantised, commands, beats + quantised * hardware.beats("Q"))
+
+
+def traffic(work: Batch, hardware: Hardware, ordered: bool = True) -> Traffic:
+    """All that energy counts, of each tiling; ``ordered`` as for ``moves``."""
+    trips, moved = ceil_div(work.extent, work.tile), moves(work, hardware, ordered)
+    filled = {"X": moved.x, "Y": moved.y, "Z": moved.loaded, "P": work.requantise * _parameters(work, trips, hardware)}
+    read = np.sum([count * hardware.beats(name) for name, count in filled.items()], axis=0)
+    written = (moved.stored - moved.quantised) * hardware.beats("Z") + moved.quantised * hardware.beats("Q")
+    folds = ceil_div(work.extent[L], hardware.rows) * ceil_div(work.extent[Y], hardware.cols)
+    streams, stays = folds * work.extent[I], folds * trips[I] * hardware.rows
     return Traffic(
-        sum(beats.values()) * hardware.port_bytes, written * hardware.port_bytes, filled, stored, quantised,
+        read * hardware.port_bytes, written * hardware.port_bytes, filled, moved.stored, moved.quantised,
         {"X": streams, "Y": np.where(work.output, streams, stays), "Z": np.where(work.output, stays, streams)},
-        sum(beats[name] for name in "XYZ") + written, commands,
     )  # fmt: skip
 
 
