@@ -29,7 +29,7 @@ _FACTOR = re.compile(r"(?:([A-Za-z_]\w*)\s*=\s*(\d{1,15})|([A-Za-z_]+)(\d{1,15})
 def read(roots: list[Field], name: str) -> Imported:
     """What the files describe.  Raises SpecError where a needed part is missing or wrong."""
     tops = {key: part for root in roots for key, part in root.fields().items()}
-    costs = costs_of(tops["ERT"]) if "ERT" in tops else {}
+    costs = costs_of(tops["ERT"]) if "ERT" in tops else None
     parts = parts_of(tops["architecture"]) if "architecture" in tops else []
     made = machine(tops["architecture"], parts, costs, name) if parts else None
     bits = made.engines[0].params.levels[0].word_bits if made else 8

@@ -10,6 +10,7 @@ from fractions import Fraction
 from archmodel.records.engines.plain import Axis, Level, Params
 from archmodel.records.machine import Machine
 
+from .estimates import access_pj, multiply_add_pj
 from .fields import Field
 from .result import machine_of
 from .work import tensor_name
@@ -22,7 +23,8 @@ _DUMMY = "dummy_storage"
 
 @dataclass
 class Part:
-    """A component on the way from the outermost memory to compute: a level, a fan-out alone, or compute; ``skips`` what it lets past."""
+    """A component on the way from the outermost memory to compute: a level, a fan-out alone, or compute; ``skips`` what it lets past,
+    ``made_of`` its class."""
 
     name: str
     kind: str
@@ -30,6 +32,7 @@ class Part:
     spatial: tuple[int, int]
     axes: list[Axis] = field(default_factory=list)
     skips: frozenset[str] = frozenset()
+    made_of: Field | None = None
 
 
 
@@ -110,7 +113,8 @@ def _part(node: Field, kind: str, mesh: tuple[int, int]) -> Part:
         kind = "fanout" if what.text() == _DUMMY else "level"
         what.translated("a level, a fan-out alone or, the last one, compute")
     attributes, given = node.get("attributes"), node.get("constraints")
-    return Part(plain[1] if plain else name.text(), kind, attributes.fields() if attributes else {}, mesh, skips=_skips(given))
+    return Part(plain[1] if plain else name.text(), kind, attributes.fields() if attributes else {}, mesh, skips=_skips(given),
+                made_of=what)  # fmt: skip
 
 
 def _skips(given: Field | None) -> frozenset[str]:
@@ -149,13 +153,17 @@ def costs_of(table: Field) -> dict[str, dict[str, Field]]:
     return found
 
 
-def machine(top: Field, parts: list[Part], costs: dict[str, dict[str, Field]], name: str) -> Machine:
-    """Raises SpecError where a level or compute has no energy, or where there is more than one outermost memory."""
+Costs = dict[str, dict[str, Field]] | None
+"""Energies by component and action; None where no ERT is given."""
+
+
+def machine(top: Field, parts: list[Part], costs: Costs, name: str) -> Machine:
+    """Raises SpecError where an ERT lacks a level or compute, or where there is more than one outermost memory."""
     levels: list[Level] = []
     axes: list[Axis] = []
     memories = [part for part in parts if part.kind == "level"]
     bits = _word(memories[0], "datawidth")
-    mac_pj = Fraction(0)
+    mac_pj, node_nm = Fraction(0), _node_nm(top, parts)
     for part in parts:
         part.axes = [Axis(f"{part.name}_{axis}", size) for axis, size in zip("xy", part.spatial, strict=True) if size > 1]
         axes += part.axes
@@ -167,19 +175,31 @@ def machine(top: Field, parts: list[Part], costs: dict[str, dict[str, Field]], n
             levels[-1] = replace(levels[-1], axes=tuple(axes))
             axes = []
         if part.kind == "compute":
-            energy = _energy(top, part, costs, "compute")
-            energy.translated("engines.array.mac_pj")
-            mac_pj = energy.number()
+            mac_pj = _compute_pj(top, part, costs, bits, node_nm)
             _ignore(part.attributes)
             break
-        levels.append(_level(top, part, costs, bits, outermost=not levels))
-    return machine_of(name, _node_nm(top, parts), _hz(top, parts), Params(tuple(levels), mac_pj, counting="timeloop"), "Timeloop v4")
+        levels.append(_level(top, part, costs, bits, node_nm, outermost=not levels))
+    return machine_of(name, node_nm, _hz(top, parts), Params(tuple(levels), mac_pj, counting="timeloop"), "Timeloop v4")
 
 
-def _level(top: Field, part: Part, costs: dict[str, dict[str, Field]], bits: int, outermost: bool) -> Level:
-    own = _word(part, "datawidth")
-    width = _word(part, "width", own)
-    block = Fraction(width, own)
+def _compute_pj(top: Field, part: Part, costs: Costs, bits: int, node_nm: int) -> Fraction:
+    if costs is None:
+        if part.made_of is not None:
+            part.made_of.approximated(f"without an ERT a multiply-add of {bits} bits at {node_nm} nm by this project's costs")
+        return multiply_add_pj(bits, node_nm)
+    energy = _energy(top, part, costs, "compute")
+    energy.translated("engines.array.mac_pj")
+    return energy.number()
+
+
+def _access_pj(top: Field, part: Part, costs: Costs, width: int, node_nm: int) -> tuple[Fraction, Fraction]:
+    """pJ of an action that reads, and of one that writes."""
+    if costs is None:
+        depth = part.attributes.get("depth")
+        read_pj, write_pj, said = access_pj(None if depth is None else max(1, depth.whole() * width // 8), width, node_nm)
+        if part.made_of is not None:
+            part.made_of.approximated(f"without an ERT the energies of {said} at {node_nm} nm by this project's costs")
+        return read_pj, write_pj
     read, write = (_energy(top, part, costs, action) for action in ("read", "write"))
     for energy in (read, write):
         energy.translated(f"engines.array.levels.{part.name}")
@@ -187,6 +207,14 @@ def _level(top: Field, part: Part, costs: dict[str, dict[str, Field]], bits: int
     if update is not None:
         same = update.number() == write.number()
         update.translated("write_pj") if same else update.approximated(f"counted as a write, which takes {write.text()} pJ")
+    return read.number(), write.number()
+
+
+def _level(top: Field, part: Part, costs: Costs, bits: int, node_nm: int, outermost: bool) -> Level:
+    own = _word(part, "datawidth")
+    width = _word(part, "width", own)
+    block = Fraction(width, own)
+    read_pj, write_pj = _access_pj(top, part, costs, width, node_nm)
     words = None
     if (depth := part.attributes.get("depth")) is not None and not outermost:
         depth.translated("words = depth x width / datawidth")
@@ -197,7 +225,7 @@ def _level(top: Field, part: Part, costs: dict[str, dict[str, Field]], bits: int
     _ignore(part.attributes)
     if shared is not None:
         reading = writing = None
-    return Level(part.name, read.number() / block, write.number() / block, words, bits, shared, reading, writing, bypass=True)
+    return Level(part.name, read_pj / block, write_pj / block, words, bits, shared, reading, writing, bypass=True)
 
 
 def _rate(part: Part, key: str) -> Fraction | None:
@@ -217,10 +245,10 @@ def _word(part: Part, key: str, default: int | None = None) -> int:
 
 
 def _energy(top: Field, part: Part, costs: dict[str, dict[str, Field]], action: str) -> Field:
+    """The field of an energy.  Raises SpecError where the ERT has none."""
     found = costs.get(part.name, {}).get(action)
     if found is None:
-        raise top.wrong(f"found no energy of {part.name}: {action}, expected the ERT of Accelergy beside the "
-                        "architecture, such as timeloop-model.ERT.yaml")  # fmt: skip
+        raise top.wrong(f"found no energy of {part.name}: {action}, expected it in the ERT")
     return found
 
 

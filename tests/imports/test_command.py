@@ -97,9 +97,9 @@ BAD: dict[str, tuple[dict[str, str], str]] = {
     "energies that a model would estimate": (
         {"a.yaml": ARCH.replace(", energy: 1", "")},
         "arch.nodes.0: found no energy of read, expected actions with an energy each: component models are not run"),
-    "no energies": (
-        {"a.yaml": "architecture: {nodes: [!Component {name: M, class: SRAM}, !Component {name: C, class: mac}]}\n"},
-        "a.yaml:1:15: architecture: found no energy of M: read, expected the ERT of Accelergy beside the architecture"),
+    "an ERT without a level": (
+        {"a.yaml": "architecture: {nodes: [!Component {name: M, class: SRAM}, !Component {name: C, class: mac}]}\nERT: {tables: []}\n"},
+        "a.yaml:1:15: architecture: found no energy of M: read, expected it in the ERT"),
     "a mapping alone": ({"a.yaml": "mapping: {nodes: []}\n"}, "found a mapping alone, expected its arch and workload beside it"),
     "a level that isn't": (
         {"a.yaml": ARCH, "b.yaml": WORK, "c.yaml": "mapping: {nodes: [!Storage {tensors: [A], component: L2}, !Compute {einsum: Z}]}\n"},

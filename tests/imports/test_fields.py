@@ -21,6 +21,7 @@ from tests.imports.helpers import EXAMPLES
 SETS = {
     "timeloop": ("timeloop-conv1d-3level", "timeloop-conv1d-3level.ert"),
     "timeloop dumped": ("timeloop-conv1d-spatial", "timeloop-conv1d-3level.ert"),
+    "timeloop alone": ("timeloop-conv1d-spatial",),
     "accelforge": ("accelforge-simple", "accelforge-two-matmuls", "accelforge-fused"),
     "accelforge spread": ("accelforge-at-mac", "accelforge-one-matmul", "accelforge-at-mac-mapping"),
     "zigzag": ("zigzag-tpu", "zigzag-gemm", "zigzag-tpu-mapping"),

@@ -55,3 +55,19 @@ def test_windows_are_unrolled_and_said_to_be(case: str) -> None:
     assert all(ours[level, "Inputs"] > float(pj) for level, pj in INPUTS[case].items())
     said = [entry for entry in imported.entries if entry.said.startswith("windows are unrolled: Inputs")]
     assert said and {entry.status for entry in said} == {"approximated"}
+
+
+def test_without_an_ert_energies_are_this_projects_and_said_to_be() -> None:
+    """Traffic and cycles stay as they are."""
+    imported, priced = example("timeloop-conv1d-3level"), example(*CASES["three"][0])
+    assert cost(imported).traffic == cost(priced).traffic and cost(imported).cycles == cost(priced).cycles
+    said = {entry.path: entry.said for entry in imported.entries if entry.said.startswith("without an ERT")}
+    assert said == {
+        "architecture.nodes.1.class": "without an ERT the energies of lpddr4 at 40 nm by this project's costs",
+        "architecture.nodes.2.class": "without an ERT the energies of an SRAM of 262,144 bytes at 40 nm by this project's costs",
+        "architecture.nodes.3.class": "without an ERT the energies of registers at 40 nm by this project's costs",
+        "architecture.nodes.4.class": "without an ERT a multiply-add of 8 bits at 40 nm by this project's costs",
+    }
+    assert imported.machine
+    dram, buffer, register = imported.machine.engines[0].params.levels
+    assert dram.read_pj > buffer.read_pj > register.read_pj > 0 and imported.machine.engines[0].params.mac_pj > 0
