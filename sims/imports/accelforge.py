@@ -8,6 +8,7 @@ from archmodel.records.mapping import Compute, Loop, Mapping, Node, Sequence, St
 from .accelforge_machine import Arch, arch_of
 from .accelforge_work import work_of
 from .fields import Field
+from .nests import MOST_NODES
 from .result import ENGINE, Imported
 from .work import Work, rank_name, tensor_name
 
@@ -31,22 +32,24 @@ def read(roots: list[Field], name: str) -> Imported:
     return Imported("accelforge", arch.machine if arch else None, work.cascade if work else None, mapping, counts=COUNTS)
 
 
-def _tree(nodes: list[Field], above: Field, arch: Arch, work: Work) -> Node:
-    """The tree of nodes that follow each other inwards."""
+def _tree(nodes: list[Field], above: Field, arch: Arch, work: Work, depth: int = 1) -> Node:
+    """The tree of nodes that follow each other inwards; ``depth`` counts those above and the first."""
     if not nodes:
         raise above.wrong("found no node, expected one that computes")
+    if depth > MOST_NODES:
+        raise above.wrong(f"found more than {MOST_NODES} nodes on one path, expected fewer")
     node, rest = nodes[0], nodes[1:]
     kind = node.node.tag
     if kind == "Compute":
         return _leaf(node, work)
     if kind in ("Sequential", "Nested"):
         if kind == "Nested":
-            return _tree([*node.need("nodes", "a list of nodes").items(), *rest], node, arch, work)
-        return _in_turn(tuple(_tree([body], node, arch, work) for body in node.need("nodes", "a list of nodes").items()), arch)
+            return _tree([*node.need("nodes", "a list of nodes").items(), *rest], node, arch, work, depth + 1)
+        return _in_turn(tuple(_tree([body], node, arch, work, depth + 1) for body in node.need("nodes", "a list of nodes").items()), arch)
     if kind == "Storage":
-        return _stored(node, rest, arch, work)
+        return _stored(node, rest, arch, work, depth)
     if kind in ("Temporal", "Spatial"):
-        return _looped(node, _tree(rest, node, arch, work), arch, work)
+        return _looped(node, _tree(rest, node, arch, work, depth + 1), arch, work)
     raise node.wrong(f"found the tag {kind or 'none'}, expected Storage, Temporal, Spatial, Sequential, Nested or Compute")
 
 
@@ -90,7 +93,7 @@ def _leaf(node: Field, work: Work) -> Compute:
     return Compute(found.output.name, ENGINE)
 
 
-def _stored(node: Field, rest: list[Field], arch: Arch, work: Work) -> Node:
+def _stored(node: Field, rest: list[Field], arch: Arch, work: Work, depth: int) -> Node:
     level, names = node.need("component", "a memory's name"), node.need("tensors", "a list of tensors")
     params: Params = arch.machine.engines[0].params
     if level.text() not in params.depth:
@@ -104,7 +107,7 @@ def _stored(node: Field, rest: list[Field], arch: Arch, work: Work) -> Node:
         item.translated("at home in the outermost level, which needs no node" if home else "a storage node")
     level.translated("the level of storage nodes")
     arch.homes.update(tensors if home else ())
-    body = _tree(rest, node, arch, work)
+    body = _tree(rest, node, arch, work, depth + len(tensors))
     for tensor in reversed([] if home else tensors):
         body = Storage(tensor, level.text(), body)
     return body

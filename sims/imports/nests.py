@@ -11,7 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from archmodel.records.base import SpecError
 from archmodel.records.mapping import Compute, Loop, Node, Storage
+
+MOST_NODES = 128
+"""On one path of a tree."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ def nested(nest: Nest, levels: Sequence[str], extents: Mapping[str, int], ranks:
         if at == lowest:
             steps += [turn for _, turn in waiting]
         steps += [turn for turn in nest.timed[at : at + 1] if turn.count > 1]
+    if len(steps) > MOST_NODES:
+        raise SpecError(f"mapping: found {len(steps)} loops and storage nodes, expected at most {MOST_NODES}")
     return _tree(steps, levels, extents, leaf, tuple(dict.fromkeys(lost)))
 
 

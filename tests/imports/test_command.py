@@ -104,6 +104,10 @@ BAD: dict[str, tuple[dict[str, str], str]] = {
     "a level that isn't": (
         {"a.yaml": ARCH, "b.yaml": WORK, "c.yaml": "mapping: {nodes: [!Storage {tensors: [A], component: L2}, !Compute {einsum: Z}]}\n"},
         "c.yaml:1:54: mapping.nodes.0.component: found 'L2', expected one of M"),
+    "a mapping too deep": (
+        {"a.yaml": ARCH, "b.yaml": WORK,
+         "c.yaml": "mapping: {nodes: [" + "!Temporal {rank_variable: m, tile_shape: 1}, " * 2000 + "!Compute {einsum: Z}]}\n"},
+        "mapping.nodes.127: found more than 128 nodes on one path, expected fewer"),
     "a rank without an extent": (
         {"b.yaml": WORK.replace("K: 4", "L: 4")}, "found rank k of A without an extent, expected one in rank_sizes"),
     "a mapping that the machine refuses": (
