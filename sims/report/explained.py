@@ -95,15 +95,15 @@ def gains_plain(found: Sequence[Gain]) -> list[dict[str, Any]]:
 
 
 def prices_text(answer: Answer, free: float, found: Sequence[Price]) -> str:
-    """A row for each constraint: its line, what it says, what it costs by itself and as the last one."""
-    rows = [[price.rule.place, said(price), _cost(price.alone), _cost(price.last)] for price in found]
+    """A line for each constraint: where it was written, what it says, what it costs by itself and beside all the others."""
     over = answer.value - free
-    title = f"what constraints cost, in {UNITS[answer.goal.objective]}: together {over:,.0f} above the free optimum of {free:,.0f}"
-    return grid(title, ("where", "constraint", ">alone", ">beside the others"), rows)
+    title = f"what constraints cost, in {UNITS[answer.goal.objective]}: together {over:,.0f} above the free optimum of {free:,.0f}\n"
+    return title + lines([(price.rule.place, f"{said(price)}: alone {_cost(price.alone)}, beside the others {_cost(price.last)}")
+                          for price in found])  # fmt: skip
 
 
 def _cost(value: float | None) -> str:
-    return "-" if value is None else "nothing" if not value else f"{value:,.0f}"
+    return "unknown, as nothing is left" if value is None else "nothing" if not value else f"{value:,.0f}"
 
 
 def prices_plain(free: float, found: Sequence[Price]) -> dict[str, Any]:
