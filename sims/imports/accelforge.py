@@ -107,7 +107,7 @@ def _stored(node: Field, rest: list[Field], arch: Arch, work: Work, depth: int) 
         item.translated("at home in the outermost level, which needs no node" if home else "a storage node")
     level.translated("the level of storage nodes")
     arch.homes.update(tensors if home else ())
-    body = _tree(rest, node, arch, work, depth + len(tensors))
+    body = _tree(rest, node, arch, work, depth + max(1, len(tensors)))
     for tensor in reversed([] if home else tensors):
         body = Storage(tensor, level.text(), body)
     return body

@@ -13,11 +13,13 @@ from archmodel.records.engines.plain import Axis, Level, Params
 from archmodel.records.machine import Machine
 
 from .accelforge_work import Sets
+from .estimates import access_pj, multiply_add_pj
 from .fields import Field
 from .result import machine_of
 
 NODE_NM = 7
 """AccelForge's machines name none that a machine here could take."""
+MAC_BITS = 8
 LARGEST_JOULES = Fraction(1, 1000)
 """Of an action; energies above it are in no unit, and taken for picojoules."""
 
@@ -39,7 +41,8 @@ def arch_of(top: Field, sets: Sets | None, name: str) -> Arch:
     computes = [node for node in nodes if node.node.tag == "Compute"]
     if not computes:
         raise top.wrong("found no !Compute, expected one")
-    hz = _rate(actions[id(computes[-1].node)]["compute"]) or Fraction(10**9)
+    compute = actions[id(computes[-1].node)].get("compute")
+    hz = _rate(compute) or Fraction(10**9)
     levels: list[Level] = []
     axes: dict[tuple[str, str], Axis] = {}
     waiting: list[Axis] = []
@@ -64,9 +67,16 @@ def arch_of(top: Field, sets: Sets | None, name: str) -> Arch:
             levels.append(_level(node, actions[id(node.node)], unit, hz, sets, outermost=not levels))
     for key, part in computes[-1].fields().items():
         _uncounted(key, part)
-    compute = actions[id(computes[-1].node)]["compute"]
-    params = Params(tuple(levels), compute.need("energy", "an energy").number() * unit)
+    params = Params(tuple(levels), _compute_pj(computes[-1], compute, unit))
     return Arch(machine_of(name, NODE_NM, int(hz), params, "AccelForge"), axes)
+
+
+def _compute_pj(node: Field, action: Field | None, unit: Fraction) -> Fraction:
+    if action is None or action.get("energy") is None:
+        said = f"a multiply-add of {MAC_BITS} bits at {NODE_NM} nm by this project's costs"
+        node.need("component_class", "a class").approximated(said)
+        return multiply_add_pj(MAC_BITS, NODE_NM)
+    return action.need("energy", "an energy").number() * unit
 
 
 def _list(part: Field | None) -> list[Field]:
@@ -103,9 +113,14 @@ def _actions(node: Field) -> dict[str, Field]:
         else:
             action.refused("an action that is not counted here")
     for name in wanted:
-        if name not in found or found[name].get("energy") is None:
-            raise node.wrong(f"found no energy of {name}, expected actions with an energy each: component models are not run")
+        if (name not in found or found[name].get("energy") is None) and node.get("component_class") is None:
+            raise node.wrong(f"found no energy of {name}, expected actions with an energy each, or a component_class")
     return found
+
+
+def _modelled(actions: dict[str, Field], *names: str) -> bool:
+    """Whether a component model, which is not run, would give an energy."""
+    return any(name not in actions or actions[name].get("energy") is None for name in names)
 
 
 def _unit(actions: Iterable[dict[str, Field]]) -> Fraction:
@@ -121,34 +136,41 @@ def _unit(actions: Iterable[dict[str, Field]]) -> Fraction:
 
 
 def _level(node: Field, actions: dict[str, Field], unit: Fraction, hz: Fraction, sets: Sets | None, outermost: bool) -> Level:
-    bits = _bits(actions["read"])
-    energies = [actions[name].need("energy", "an energy").number() * unit * bits / _bits(actions[name]) for name in ("read", "write")]
-    rates = [None if (rate := _rate(actions[name])) is None else rate * _bits(actions[name]) / bits / hz for name in ("read", "write")]
+    read, write = actions.get("read"), actions.get("write")
+    bits = _bits(read)
     words = _words(node.get("size"), bits, outermost)
+    if read is None or write is None or _modelled(actions, "read", "write"):
+        read_pj, write_pj, said = access_pj(None if words is None else max(1, words * bits // 8), bits, NODE_NM)
+        node.need("component_class", "a class").approximated(f"the energies of {said} at {NODE_NM} nm by this project's costs")
+    else:
+        read_pj, write_pj = (action.need("energy", "an energy").number() * unit * bits / _bits(action) for action in (read, write))
+    rates = [None if (rate := _rate(action)) is None else rate * _bits(action) / bits / hz for action in (read, write)]
     held, bypass = _held(node, sets)
     for key, part in node.fields().items():
         _uncounted(key, part)
     name = node.need("name", "a name").text()
-    return Level(name, energies[0], energies[1], words, bits, None, rates[0], rates[1], () if outermost else held, bypass)
+    return Level(name, read_pj, write_pj, words, bits, None, rates[0], rates[1], () if outermost else held, bypass)
 
 
 def _uncounted(key: str, part: Field) -> None:
-    if key in ("leak_power", "area", "component_class"):
+    if key in ("leak_power", "area"):
         part.refused("leakage and area are not taken from a description of levels")
     elif key in ("enabled", "total_latency"):
         part.refused("an expression that is not executed")
 
 
-def _bits(action: Field) -> int:
-    bits = action.get("bits_per_action")
+def _bits(action: Field | None) -> int:
+    bits = action.get("bits_per_action") if action else None
     if bits is None:
         return 1
     bits.translated("word_bits")
     return bits.whole(1, 1 << 16)
 
 
-def _rate(action: Field) -> Fraction | None:
+def _rate(action: Field | None) -> Fraction | None:
     """Actions a second; None where there is no bound."""
+    if action is None:
+        return None
     rate = action.get("throughput")
     if (latency := action.get("latency")) is not None:
         latency.refused("a latency of an action; its throughput is kept")

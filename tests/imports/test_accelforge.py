@@ -73,3 +73,23 @@ def test_attention_of_a_whole_layer_is_read(tmp_path: Path) -> None:
     said = {entry.said for entry in imported.entries if entry.status == "approximated"}
     assert said == {f"{name} is read by other names of its ranks, as {apart}: joined through the outermost memory alone"
                     for name, apart in (("K", "K_p"), ("V", "V_p_f"))}  # fmt: skip
+
+
+def test_energies_of_component_models_are_this_projects_and_said_to_be(tmp_path: Path) -> None:
+    """As in examples/arches/eyeriss.yaml, whose energies hwcomponents would estimate."""
+    (tmp_path / "arch.yaml").write_text(
+        "arch:\n  nodes:\n  - !Memory {name: MainMemory, component_class: LPDDR4, size: inf}\n"
+        "  - !Memory {name: GlobalBuffer, component_class: SmartBufferSRAM, size: 1024 * 1024,\n"
+        "             actions: [{name: read, bits_per_action: 64}, {name: write, bits_per_action: 64}]}\n"
+        "  - !Compute {name: MAC, component_class: IntMAC}\n"
+    )
+    imported = translate([tmp_path / "arch.yaml"])
+    assert imported.machine
+    dram, buffer = imported.machine.engines[0].params.levels
+    assert (buffer.words, buffer.word_bits) == (1 << 14, 64) and dram.read_pj * 64 > buffer.read_pj > 0
+    said = {entry.path: entry.said for entry in imported.entries if entry.status == "approximated"}
+    assert said == {
+        "arch.nodes.0.component_class": "the energies of lpddr4 at 7 nm by this project's costs",
+        "arch.nodes.1.component_class": "the energies of an SRAM of 131,072 bytes at 7 nm by this project's costs",
+        "arch.nodes.2.component_class": "a multiply-add of 8 bits at 7 nm by this project's costs",
+    }

@@ -96,7 +96,7 @@ BAD: dict[str, tuple[dict[str, str], str]] = {
         "a.yaml:1:65: arch.nodes.0.actions.0.energy: found '1e999999999', expected a number, or numbers with * and /"),
     "energies that a model would estimate": (
         {"a.yaml": ARCH.replace(", energy: 1", "")},
-        "arch.nodes.0: found no energy of read, expected actions with an energy each: component models are not run"),
+        "arch.nodes.0: found no energy of read, expected actions with an energy each, or a component_class"),
     "an ERT without a level": (
         {"a.yaml": "architecture: {nodes: [!Component {name: M, class: SRAM}, !Component {name: C, class: mac}]}\nERT: {tables: []}\n"},
         "a.yaml:1:15: architecture: found no energy of M: read, expected it in the ERT"),
