@@ -243,8 +243,14 @@ def _leaves(whole: OnePass, plan: dict[str, Part], lag: int, *names: str) -> Nod
 
 
 def _in_turn(whole: OnePass, plan: dict[str, Part], cols: int) -> Node:
-    """Each step after the one before, on one tile."""
-    return _leaves(whole, plan, 0, *(name for name in whole.steps))
+    """Each step after the one before, on one tile; what reads the running maximum takes it from the registers."""
+    names = list(whole.steps)
+    at = names.index("RM")
+    return Sequence((_leaves(whole, plan, 0, *names[:at]), _in_registers(whole, _leaves(whole, plan, 0, *names[at:]))))
+
+
+def _in_registers(whole: OnePass, body: Node) -> Node:
+    return held([whole.steps["RM"].output], REGISTERS, body)
 
 
 def _overlapped(whole: OnePass, plan: dict[str, Part], cols: int) -> Node:
@@ -255,10 +261,12 @@ def _overlapped(whole: OnePass, plan: dict[str, Part], cols: int) -> Node:
 
     if len({plan[name][1].name for name in ON_ARRAY}) > 1:
         older = Sequence((on(2, "RM"), on(2, "SLN", "SLD"), on(2, "PRM", "SPD", "RD", "SPNV"), on(4, "RNV", "AV")))
-        return Parallel((Parallel((on(0, "BQK"), on(1, "LM"))), older, on(3, "SLNV")))
+        return Parallel((Parallel((on(0, "BQK"), on(1, "LM"))), _in_registers(whole, older), on(3, "SLNV")))
     return Sequence((
         Parallel((on(0, "BQK", "LM"), on(2, "RD", "RNV", "AV"))),
-        on(1, "RM"),
-        Parallel((on(1, "SLN", "SLD"), on(1, "PRM", "SPD"))),
-        Parallel((on(1, "SLNV"), on(1, "SPNV"))),
+        _in_registers(whole, Sequence((
+            on(1, "RM"),
+            Parallel((on(1, "SLN", "SLD"), on(1, "PRM", "SPD"))),
+            Parallel((on(1, "SLNV"), on(1, "SPNV"))),
+        ))),
     ))  # fmt: skip
