@@ -42,9 +42,18 @@ def check(constraints: Constraints | None, graph: Graph, machine: Machine) -> No
     if constraints is None:
         return
     found = [f"{rule.place}: {text}" for rule in constraints.rules for text in _faults(rule, graph, machine)]
+    found = found or list(_treeless(constraints, graph))
     found = found or [text for pair in combinations(constraints.rules, 2) for text in _clashes(*pair, graph, machine)]
     if found:
         raise SpecError("\n".join(dict.fromkeys(found)))
+
+
+def _treeless(constraints: Constraints, graph: Graph) -> Iterator[str]:
+    """Trees are given for all Einsums or for none: what is fused depends on the others."""
+    trees = [rule for rule in constraints.rules if isinstance(rule, TreeRule)]
+    held = {end.einsum for rule in trees for end in leaves(rule.tree)}
+    if trees and (missing := [einsum.name for einsum in graph.einsums if einsum.name not in held]):
+        yield f"{trees[-1].place}: trees: found none of {', '.join(missing[:5])}, expected one for every Einsum"
 
 
 def levels(machine: Machine) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from archmodel.cost import Costs, default_costs
 from archmodel.records.base import SpecError
+from archmodel.records.constraints import EngineRule, GroupRule, Rule, TreeRule
 from archmodel.records.goal import FASTEST, Goal
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Engine, Machine
@@ -25,8 +26,8 @@ def search(graph: Graph, machine: Machine, costs: Costs | None = None, goal: Goa
     """
     check(goal.constraints, graph, machine)
     costs = costs or default_costs()
-    if goal.constraints is not None and goal.constraints.whole is not None:
-        return given_whole(graph, machine, costs, goal, goal.constraints.whole)
+    if (whole := _whole(graph, machine, goal)) is not None:
+        return given_whole(graph, machine, costs, goal, whole)
 
     def attempt(asked: Goal, on: Machine = machine) -> Mapping:
         return _kept(graph, on, costs, asked)
@@ -37,12 +38,28 @@ def search(graph: Graph, machine: Machine, costs: Costs | None = None, goal: Goa
         raise nothing_left(graph, machine, costs, goal, attempt, error) from None
 
 
+def _whole(graph: Graph, machine: Machine, goal: Goal) -> Mapping | None:
+    """The mapping that constraints give whole, as a record or tree by tree."""
+    if goal.constraints is None:
+        return None
+    trees = tuple(rule.tree for rule in goal.constraints.rules if isinstance(rule, TreeRule))
+    return Mapping(graph.name, machine.name, trees) if trees else goal.constraints.whole
+
+
 def _kept(graph: Graph, machine: Machine, costs: Costs, goal: Goal) -> Mapping:
     """The best mapping, checked against its limits, so that none is passed over in silence."""
     smaller, others = _within(machine, goal)
     found = searched(graph, smaller, costs, others)
     refuse_beyond(graph, machine, costs, goal, found)
-    return found
+    proof = found.certificate
+    if proof is None or len(graph.einsums) == 1 or goal.constraints is None or not any(map(_keeps_alone, goal.constraints.rules)):
+        return found
+    return replace(found, certificate=replace(proof, scope=f"{proof.scope}; an Einsum that constraints speak of stays alone".lstrip("; ")))
+
+
+def _keeps_alone(rule: Rule) -> bool:
+    """Whether an Einsum that a rule speaks of is not fused."""
+    return not isinstance(rule, GroupRule | EngineRule)
 
 
 def _within(machine: Machine, goal: Goal) -> tuple[Machine, Goal]:

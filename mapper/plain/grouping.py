@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from archmodel.records.constraints import GroupRule
+from archmodel.records.constraints import EngineRule, GroupRule
 from archmodel.records.goal import Goal
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine
@@ -71,7 +71,7 @@ class Grouping:
             group = Group((self.flow.order[which.bit_length() - 1],))
         if group is None or not may_share(self.goal.constraints, group.names):
             return None
-        if any(not isinstance(rule, GroupRule) for name in group.names for rule in allowed(self.goal.constraints, name).rules):
+        if any(not isinstance(rule, GroupRule | EngineRule) for name in group.names for rule in allowed(self.goal.constraints, name).rules):
             return None
         return self.library.fusion(group)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from archmodel import load_machine
+from archmodel import load_machine, load_model
 from archmodel.load import load_constraints, machine_from_yaml
 from archmodel.records.base import SpecError
 from archmodel.records.constraints import Constraints
@@ -103,6 +103,12 @@ def test_groups_that_contradict_each_other(tmp_path: Path) -> None:
     graph = Graph("pair", Stage("pair", "cascade", 1, 0, 1, 1, ((1, 0, 1),)), line, ops, ())
     said = refusal(tmp_path, "fuse: [[one, two]]\napart: [[two, one]]\n", graph=graph)
     assert said == "c.yaml:1 and c.yaml:2 contradict each other for one: one and two stay together and apart"
+
+
+def test_trees_are_given_for_all_or_none(tmp_path: Path) -> None:
+    graph = load_model("gpt2").decode(batch=1, context=4)
+    said = refusal(tmp_path, "trees: [{kind: Compute, einsum: ffn.up, engine: array}]\n", graph=graph)
+    assert said.startswith("c.yaml:1: trees: found none of attn.append_k, ") and said.endswith(", expected one for every Einsum")
 
 
 def test_what_can_be_is_let_pass(tmp_path: Path) -> None:
