@@ -102,17 +102,20 @@ def _of_one(graph: Graph, split: Split, machine: Machine, costs: Costs, goal: Go
     """The mapping of one device's share; where they overlap, also on engines that are slower alone, where that hides more."""
     share, one, searchers = sharded(graph, split), replace(machine, fabric=None), dict[str, Search]()
 
-    def again(bound: Binding) -> Mapping:
-        mapping = replace(search_device(share, one, costs, goal, bound, searchers), split=split)
-        return scheduled(graph, mapping, machine, costs) if goal.overlap else mapping
+    def alone(bound: Binding) -> Mapping:
+        return replace(search_device(share, one, costs, goal, bound, searchers), split=split)
 
-    best = again({})
+    def again(bound: Binding) -> Mapping:
+        return scheduled(graph, alone(bound), machine, costs)
+
     if not goal.overlap:
-        return best
+        return alone({})
+    best = again({})
     flow = flow_of(executed(graph, best), best)
     able = {einsum.name: tuple(engine.name for engine in engines_of(share, einsum, one, goal))
             for einsum in share.einsums if flow.independent(einsum.name)}  # fmt: skip
-    return rebound(best, {name: engines for name, engines in able.items() if len(engines) > 1}, again)
+    best = rebound(best, {name: engines for name, engines in able.items() if len(engines) > 1}, again)
+    return best if best.schedule else alone({})
 
 
 def _proved(graph: Graph, machine: Machine, costs: Costs, ways: list[_Way], refused: tuple[Choice, ...], goal: Goal) -> Mapping:

@@ -57,6 +57,9 @@ class Goal:
 
     def __post_init__(self) -> None:
         check_fields(self, "goal")
+        if self.overlap and self.objective != OBJECTIVES[0]:
+            raise SpecError(f"--overlap: a schedule is searched for the least time, and --objective is {self.objective}; leave one of them "
+                            "out")  # fmt: skip
         for name, budget in (("nodes", self.nodes), ("seconds", self.seconds)):
             if budget is not None and not 0 < budget < float("inf"):
                 raise SpecError(f"goal: {name} is {budget}, expected a number above 0")

@@ -13,6 +13,7 @@ from archmodel import load_machine, load_model, search
 from archmodel.overlap import Flow, Load, together
 from archmodel.records.base import SpecError
 from archmodel.records.goal import Goal
+from archmodel.workload.gemm import gemm_graph
 from mapper import schedule
 from mapper.schedule import _Class
 
@@ -67,6 +68,17 @@ def test_a_fault_in_what_a_step_takes_is_caught(monkeypatch: pytest.MonkeyPatch)
     assert not _Class(flow, loads, names).best()
     monkeypatch.setattr(schedule._Class, "_saved", lambda _, step: step.bit_count() - 1)
     assert _Class(flow, loads, names).best()
+
+
+def test_a_schedule_is_for_time() -> None:
+    with pytest.raises(SpecError, match="--overlap: a schedule is searched for the least time, and --objective is energy; leave one"):
+        Goal("energy", overlap=True)
+
+
+def test_where_nothing_can_be_hidden_the_mapping_is_the_one_without_a_schedule() -> None:
+    graph, machine = gemm_graph(64, 64, 64), load_machine("edge-npu")
+    alone, beside = search(graph, machine), search(graph, machine, goal=Goal(overlap=True))
+    assert (beside, beside.certificate) == (alone, alone.certificate)
 
 
 def test_published_counts_have_no_schedule() -> None:
