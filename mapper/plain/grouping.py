@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from archmodel.records.constraints import EngineRule, GroupRule
@@ -15,7 +16,7 @@ from .fused import Fusion, Point
 from .groups import Flow, Group, places_of
 from .inner import NEVER
 from .library import SCALES, Library
-from .one import Choice, best
+from .one import ROUNDING, Choice, best
 from .partition import Partition
 from .plan import Plan
 
@@ -51,7 +52,7 @@ class Grouping:
     def takes(engine: Engine) -> bool:
         """Whether groups are searched on an engine: one level alone has axes, not the outermost, and none but the next may be skipped."""
         levels = engine.params.levels
-        return (len(levels) > 2 and not levels[0].axes and sum(bool(level.axes) for level in levels) < 2
+        return (len(levels) > 1 and not levels[0].axes and sum(bool(level.axes) for level in levels) < 2
                 and not any(level.bypass for level in levels[2:]))  # fmt: skip
 
     def trees(self) -> tuple[Node, ...] | None:
@@ -105,11 +106,12 @@ class Grouping:
         return float(found.energy_pj) * self.library.scale.energy + found.cycles * self.library.scale.cycles
 
     def _run(self, cost: complex, which: int) -> complex:
-        """What all instances cost: energy adds up, and copies of the engine run side by side."""
+        """What all instances cost: energy adds up, and copies of the engine run side by side, each run in whole cycles."""
         repeat = self.flow.order[next(places_of(which))].repeat
         turns = -(-repeat // self.engine.count)
-        real, imag = (repeat, turns) if self.library.scale.energy.real else (turns, repeat)
-        return complex(cost.real * real, cost.imag * imag)
+        if self.library.scale.energy.real:
+            return complex(cost.real * repeat, math.ceil(cost.imag * (1 - ROUNDING)) * turns)
+        return complex(math.ceil(cost.real * (1 - ROUNDING)) * turns, cost.imag * repeat)
 
     def _tree(self, which: int) -> Node:
         if which in self.single:

@@ -70,8 +70,26 @@ def _decouples(space: Space, kept: Kept) -> bool:
     whole = whole and all(len(mine) == len(problem.operands) for mine in kept[2 : space.depth])
     shared = not any(axis.unicast for level in levels for axis in level.axes)
     once = sum(bool(level.axes) for level in levels) < 2
-    lacked = bool((~space.has).sum(axis=0).max(initial=0) < 2)
-    return whole and shared and once and lacked and not problem.rules and len(levels) > FUSED + 1
+    apart = any(_comes_between(space, order) for level in range(FUSED + 1, space.depth) for order in _orders(space, level, kept))
+    return whole and shared and once and not apart and not problem.rules
+
+
+def _orders(space: Space, level: int, kept: Kept) -> list[Order]:
+    """Those in which no tensor follows one that has all of its ranks: before it, it would be filled no more often."""
+
+    def fine(outer: int, inner: int) -> bool:
+        more, less = space.has[outer], space.has[inner]
+        return bool((less & ~more).any()) or (bool((less == more).all()) and outer < inner)
+
+    return [order for order in space.orders(level, kept[level])
+            if all(fine(*pair) for pair in zip(order.nodes, order.nodes[1:], strict=False))]  # fmt: skip
+
+
+def _comes_between(space: Space, order: Order) -> bool:
+    """Whether a tensor with some rank comes between two that lack it, so that they see different tiles of it."""
+    return any(choice.passed and place != order.first[choice.rank]
+               and any(not space.has[node][choice.rank] for node in order.nodes[: choice.start])
+               for place, choice in enumerate(order.choices))  # fmt: skip
 
 
 class Quick:
@@ -128,7 +146,7 @@ class Quick:
         entry  where the tile stands that comes from above: that of what is not cut
         """
         best: tuple[tuple[float, float], Order, tuple[int, ...]] | None = None
-        for order in self.space.orders(level, self.kept[level]):
+        for order in _orders(self.space, level, self.kept):
             box, _, full = self._ordered(self.inside[-level], order, level)
             if any(at >= each.stop for at, each in zip(first, box, strict=True)):
                 continue
@@ -210,7 +228,7 @@ class Quick:
     def _residing(self, inside: Array, level: int) -> Array:
         """By the tile that an instance of a level gets, of costs by the tile that it leaves."""
         found = np.full(inside.shape, NEVER, dtype=complex)
-        for order in self.space.orders(level, self.kept[level]):
+        for order in _orders(self.space, level, self.kept):
             box, cost, _ = self._ordered(inside, order, level)
             found[box] = np.minimum(found[box], cost)
         return found
@@ -224,7 +242,7 @@ class Quick:
         axes = []
         for place, choice in enumerate(order.choices):
             axis = ranks + further.index(place) if place in further else choice.rank
-            least = choice.least and level == space.depth - 1
+            least = choice.least and level == space.depth - 1 and self.fan < level  # compute takes points
             axes.append(_lay(np.arange(1 if least else len(space.sizes[choice.rank])), axis, dims))
         cost: Any = inside[tuple(axes[last] for last in order.last)]
         need: Any = 0.0
@@ -253,7 +271,7 @@ def _within(costs: Array, sizes: Sizes, rank: int) -> Array:
             larger = int(sizes.values[at]) * prime
             if sizes.left % larger == 0:
                 to = int(np.searchsorted(sizes.values, larger))
-                np.minimum(costs[to], costs[at], out=costs[to])
+                costs[to] = np.minimum(costs[to], costs[at])
     return np.moveaxis(costs, 0, rank)
 
 
