@@ -29,7 +29,7 @@ from .shared import Array, Bypassed, Frame, Outside, Shared, User, along
 
 MOST_ABOVE = 3
 """Tensors of a single body that may stay above shared loops."""
-DIVES, ORDERS, FEW = 8, 4, 32
+DIVES, ORDERS, FEW = 4, 2, 32
 """Entry tiles that are tried before everything is bounded; orders of each set of tensors; entry tiles of each of them."""
 
 
@@ -137,6 +137,11 @@ class Fusion:
             off = off.union(node for node in able if len(node.users) == 1)
             able = [node for node in able if len(node.users) > 1]
         costs, _ = self._bound(on, off)
+        if (costs < self.bar).any() and len(single := [node for node in able if len(node.users) == 1]) > MOST_ABOVE:
+            gains = np.sort(np.stack([np.broadcast_to(self._gains(node).real, self.shared.grid) for node in single]), axis=0)
+            left = MOST_ABOVE - sum(len(node.users) == 1 for node in on)
+            least, _ = self._bound(on, off.union(single))
+            costs = np.where(least.real < NEVER, least - np.maximum(gains[-left:], 0.0).sum(axis=0), costs)
         if not (costs < self.bar).any():
             return
         firsts = [node for node in (*sorted(on, key=_name), *able) if len(self.shared.cut) > len(node.ranks)]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .body import Body, prices
+from .body import Body, Price
 from .groups import Group
 from .inner import FUSED
 from .problem import Operand, Problem
@@ -64,6 +64,11 @@ class Member:
     kept: frozenset[int]
     key: Any
 
+    def price(self, place: int) -> tuple[Price, float]:
+        """What an element of an operand costs between home and the level, and how many there are."""
+        body = next(iter(self.bodies.values()))
+        return body.prices[place], body.elements[place]
+
 
 class Shared:
     """``sizes`` of the cut ranks; ``energy`` is what a picojoule counts in a cost; ``memo`` keeps arrays for groups alike."""
@@ -110,14 +115,14 @@ class Shared:
         for member in self.members:
             result = member.problem.result
             if result.name in self.group.leaving:
-                found += member.problem.elements(result) * prices(member.problem, result, self.energy).passing
+                price, elements = member.price(len(member.problem.operands) - 1)
+                found += elements * price.passing
         return found
 
     def passing(self, node: Outside, row: Several[Array]) -> Any:
         """What the tiles of a shared node cost on their ways from and to home; ``row`` is where its sizes stand."""
         member = self.members[node.users[0][0]]
-        operand = self.operand(node.users[0])
-        price, elements = prices(member.problem, operand, self.energy), member.problem.elements(operand)
+        price, elements = member.price(node.users[0][1])
         again: Any = 1.0
         for rank, name in enumerate(self.cut):
             if name not in node.ranks:
@@ -198,7 +203,7 @@ class Shared:
         key = ("filled", user[1], self._keys[user[0]])
         if key not in self.memo:
             member, operand = self.members[user[0]], self.operand(user)
-            price, elements = prices(member.problem, operand, self.energy), float(member.problem.elements(operand))
+            price, elements = member.price(user[1])
             again: Any = np.ones((1,) * len(self.grid))
             for at, name in enumerate(self.cut):
                 if name not in operand.ranks:
@@ -210,8 +215,8 @@ class Shared:
 
     def each(self, user: User) -> complex:
         """What it costs each time that all of a tensor passes between home and the level."""
-        price = prices(self.members[user[0]].problem, self.operand(user), self.energy)
-        return self.members[user[0]].problem.elements(self.operand(user)) * (price.passing + price.back)
+        price, elements = self.members[user[0]].price(user[1])
+        return elements * (price.passing + price.back)
 
     def repeats(self, names: Several[str], row: Several[Any]) -> Any:
         """How often shared loops over ranks that an Einsum lacks repeat it."""

@@ -93,7 +93,7 @@ class Search:
                     assert objective != "energy" or math.isclose(grouping.least, energy), "what trees cost is what was searched"
                     yield Candidate(trees, float(energy), cycles, objective, self.goal.tiles == "perfect", grouping.least,
                                     grouping.space, grouping.evaluated, grouping.nodes)  # fmt: skip
-        if not self.grouped or self.goal.tiles != "perfect" or self._moves():
+        if not self.grouped or (self.goal.tiles == "perfect" and self._moves()):
             yield self._alone()
 
     def _moves(self) -> bool:

@@ -37,7 +37,8 @@ def plain(buffer: int = 131072, register: int = 64, side: int = 16) -> Machine:
     machine = load_machine("plain-a3")
     engine = machine.engines[0]
     dram, middle, inner = engine.params.levels
-    levels = (dram, replace(middle, words=buffer, axes=tuple(replace(axis, size=side) for axis in middle.axes)), replace(inner, words=register))
+    axes = tuple(replace(axis, size=side) for axis in middle.axes)
+    levels = (dram, replace(middle, words=buffer, axes=axes), replace(inner, words=register))
     return replace(machine, engines=(replace(engine, params=replace(engine.params, levels=levels)),))
 
 
