@@ -108,14 +108,15 @@ def _of_one(graph: Graph, split: Split, machine: Machine, costs: Costs, goal: Go
     def again(bound: Binding) -> Mapping:
         return scheduled(graph, alone(bound), machine, costs)
 
+    first = alone({})
     if not goal.overlap:
-        return alone({})
-    best = again({})
+        return first
+    best = scheduled(graph, first, machine, costs)
     flow = flow_of(executed(graph, best), best)
     able = {einsum.name: tuple(engine.name for engine in engines_of(share, einsum, one, goal))
             for einsum in share.einsums if flow.independent(einsum.name)}  # fmt: skip
     best = rebound(best, {name: engines for name, engines in able.items() if len(engines) > 1}, again)
-    return best if best.schedule else alone({})
+    return best if best.schedule else first
 
 
 def _proved(graph: Graph, machine: Machine, costs: Costs, ways: list[_Way], refused: tuple[Choice, ...], goal: Goal) -> Mapping:
