@@ -16,6 +16,7 @@ from archmodel.load import (
     cascade_to_yaml,
     costs_to_yaml,
     load_cascade,
+    load_constraints,
     load_costs,
     load_machine,
     load_record,
@@ -26,6 +27,8 @@ from archmodel.load import (
     record_to_yaml,
 )
 from archmodel.records.cascade import Cascade
+from archmodel.records.constraints import Constraints
+from archmodel.records.goal import Goal, Limit
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Machine
 from archmodel.records.mapping import Mapping
@@ -219,6 +222,35 @@ def _use_costs(costs: Costs) -> None:
     _answer(Saved(result, graph, machine, mapping, "archmodel run"))
 
 
+# --- Constraints ----------------------------------------------------------------------------------------------------
+
+RULES = """\
+limits: {energy: 4e6, buffer: 4096}
+einsums:
+  "*":
+    tiles: {buffer: {d: 64, v: [32, 64], e: {min: 8, max: 64, multiple: 8}}, register: {attn.heads: {v: 2}}}
+  attn.av:
+    order: {buffer: [attn.heads, attn.probs], register: {only: [[attn.probs], [attn.heads]], not: [attn.v.cache, attn.probs]}}
+    spatial: {rows: {only: [k, v], v: 4}, cols: {k: 16}}
+    keep: {attn.probs: [buffer, register]}
+    engine: array
+fuse: [[attn.qk, attn.scale]]
+apart: [[attn.qk, attn.av]]
+"""
+
+
+def _constraint_sources() -> tuple[Source, ...]:
+    return (Source(RULES.encode(), plain_from_yaml(RULES)), *_mapping_sources()[:1])
+
+
+def _use_constraints(found: tuple[Constraints, tuple[Limit, ...]]) -> None:
+    """Checked against a model on a plain machine, as before a search."""
+    from mapper.constraints import check
+
+    check(found[0], _model_work()[0], load_machine("plain-a3"))
+    Goal(limits=found[1], constraints=found[0])
+
+
 # --- Results --------------------------------------------------------------------------------------------------------
 
 
@@ -320,6 +352,7 @@ READERS: dict[str, Reader] = {
     "mapping": Reader("mapping.yaml", _mapping_sources, lambda path: load_record(Mapping, path), IN_FILE, _use_mapping, YAML),
     "cascade": Reader("cascade.yaml", _cascade_sources, load_cascade, LOCATED, _use_cascade, YAML),
     "costs": Reader("costs.yaml", _cost_sources, load_costs, LOCATED, _use_costs, YAML),
+    "constraints": Reader("constraints.yaml", _constraint_sources, load_constraints, LOCATED, _use_constraints, YAML),
     "result": Reader("result.json", _result_sources, read_saved, IN_FILE, _use_result, (json_text,)),
     "import": Reader("import.yaml", _foreign_sources, lambda path: translate([path]), r"archmodel import: |.*\.yaml(?::\d+:\d+)?: ",
                      _use_import),
