@@ -67,3 +67,22 @@ def test_a_limit_on_words_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_what_nobody_knows_is_no_limit(capsys: pytest.CaptureFixture[str]) -> None:
     assert "nobody knows the area of plain-a3, so no limit on it can be kept" in refusal(capsys, *GEMM, "--limit", "area=5")[0]
+
+
+EINSUMS = "ranks: {m: 8, k: 4, n: 3}\ninputs: {X: {ranks: [m, k]}, W: {ranks: [k, n]}}\neinsums:\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [
+        ("  - A[m] = sum(k) B[m] * X[m,k]\n  - B[m] = sum(n, k) A[m] * W[k,n]\n", "4:5: found a circle A -> B -> A, expected"),
+        ("  - A[m,n] = sum(k) X[m,k] * W[n,k]\n", "4:32: found n as index 1 of W, expected its rank k"),
+        ("  - A[m,n] = sum(k) X[m,k] * W[k,n]\n  - B[m] = sum(k) A[m,k]\n", "5:23: found k as index 2 of A, expected its rank n"),
+    ],
+    ids=["circle", "order of ranks", "ranks of what is handed on"],
+)
+def test_graphs_that_cannot_be_name_their_line(lines: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                               capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    Path("wrong.yaml").write_text(EINSUMS + lines)
+    assert refusal(capsys, "map", "wrong.yaml", "plain-a3")[0].startswith(f"wrong.yaml:{text}")
