@@ -86,6 +86,7 @@ class Taste:
     holds: float = 0.0
     rates: float = 0.0
     unicast: float = 0.0
+    choosy: float = 0.0
     operations: float = 0.0
     buffering: tuple[str, ...] = ("shared",)
     word_bits: tuple[int, ...] = (8,)
@@ -118,7 +119,8 @@ def _level(rng: np.random.Generator, taste: Taste, place: int, count: int, price
 
 def _axis(rng: np.random.Generator, taste: Taste, name: str) -> Axis:
     unicast = tuple(some(rng, list(KINDS))) if chance(rng, taste.unicast) else ()
-    return Axis(name, int(rng.choice(taste.sizes)), unicast=unicast)
+    ranks = tuple(some(rng, ["r0", "r1", "r2", "r3"])) if chance(rng, taste.choosy) else ()
+    return Axis(name, int(rng.choice(taste.sizes)), ranks, unicast, not chance(rng, taste.choosy))
 
 
 # --- Trees ----------------------------------------------------------------------------------------------------------

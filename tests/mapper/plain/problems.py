@@ -23,7 +23,7 @@ MOST = {1: 3e6, 2: 2.5e5, 3: 2.5e5}
 PLAIN = Taste(levels=(2, 3), words=(2, 9), axes=0.5, sizes=(2, 3, 4), bypass=0.0)
 TASTES = (
     PLAIN,
-    replace(PLAIN, bypass=0.5),
+    replace(PLAIN, bypass=0.5, choosy=0.4),
     replace(PLAIN, bypass=0.3, holds=0.3, unicast=0.3),
     replace(PLAIN, bypass=0.2, rates=0.3, operations=0.3, buffering=("shared", "double", "single")),
     replace(PLAIN, bypass=0.3, word_bits=(4, 8, 16)),
