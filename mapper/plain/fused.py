@@ -16,6 +16,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice, product
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -57,10 +58,41 @@ class Bounds:
 
 
 @dataclass
+class Budget:
+    """Steps that searches of groups may take together: sets of tensors and sequences of them that are looked into."""
+
+    nodes: int | None = None
+    seconds: float | None = None
+    spent: int = 0
+    began: float = field(default_factory=process_time)
+
+    @property
+    def bounded(self) -> bool:
+        return self.nodes is not None or self.seconds is not None
+
+    def step(self) -> bool:
+        """Takes one; False where none is left."""
+        if self.nodes is not None and self.spent >= self.nodes:
+            return False
+        if self.seconds is not None and process_time() - self.began >= self.seconds:
+            self.nodes = self.spent
+            return False
+        self.spent += 1
+        return True
+
+
+@dataclass
 class Fusion:
-    """The search for one group; ``examined`` shared paths bounded, ``priced`` with all their bodies."""
+    """The search for one group; ``examined`` shared paths bounded, ``priced`` with all their bodies.
+
+    most  steps that it may take, beside those that the budget leaves
+    open  whether it stopped before everything was bounded
+    """
 
     shared: Shared
+    budget: Budget = field(default_factory=Budget)
+    most: int | None = None
+    open: bool = False
     bar: complex = complex(NEVER)
     best_point: Point | None = None
     examined: int = 0
@@ -83,16 +115,25 @@ class Fusion:
         self._dive()
         for chosen in self._sets():
             for frame in self._frames(chosen):
+                if not self._step():
+                    break
                 self._look(frame)
         bounds = np.concatenate([each.costs for each in self.waiting]) if self.waiting else np.zeros(0, dtype=complex)
         which = np.repeat(np.arange(len(self.waiting)), [len(each.costs) for each in self.waiting])
         inside = np.concatenate([np.arange(len(each.costs)) for each in self.waiting]) if self.waiting else which
         able = np.flatnonzero(bounds < self.bar)
         for place in able[np.argsort(bounds[able], kind="stable")].tolist():
-            if order_of(bounds[place]) >= order_of(self.bar):
+            if order_of(bounds[place]) >= order_of(self.bar) or not self._step():
                 break
             self._price(self.waiting[which[place]].point(int(inside[place])))
         return None if self.best_point is None else (self.bar, self.best_point)
+
+    def _step(self) -> bool:
+        """Whether the search may go on."""
+        if not self.open:
+            self.open = self.most == 0 or not self.budget.step()
+            self.most = self.most - 1 if self.most else self.most
+        return not self.open
 
     def _dive(self) -> None:
         """Prices a few shared paths that are likely to be good: of the most promising entry tiles the tensors that gain most and fit."""
@@ -136,6 +177,8 @@ class Fusion:
         if sum(len(node.users) == 1 for node in on) >= MOST_ABOVE:
             off = off.union(node for node in able if len(node.users) == 1)
             able = [node for node in able if len(node.users) > 1]
+        if not self._step():
+            return
         costs, _ = self._bound(on, off)
         if (costs < self.bar).any() and len(single := [node for node in able if len(node.users) == 1]) > MOST_ABOVE:
             gains = np.sort(np.stack([np.broadcast_to(self._gains(node).real, self.shared.grid) for node in single]), axis=0)

@@ -12,7 +12,7 @@ from archmodel.records.machine import Engine
 from archmodel.records.mapping import Node
 
 from ..allowed import allowed, may_share
-from .fused import Fusion, Point
+from .fused import Budget, Fusion, Point
 from .groups import Flow, Group, places_of
 from .inner import NEVER
 from .library import SCALES, Library
@@ -25,10 +25,12 @@ from .plan import Plan
 class Grouping:
     """The search for one objective, energy or latency (steps alone: words take no time here).
 
-    least      what all trees together have, and nothing has less of
+    least      what nothing has less of
     space      shared paths of all groups that were looked into
     evaluated  groups priced exactly
-    nodes      shared paths bounded
+    nodes      steps taken (fused.Budget)
+    low        what groups cost at least whose search was stopped
+    cost       what all trees together have
     """
 
     graph: Graph
@@ -39,12 +41,15 @@ class Grouping:
     space: int = 0
     evaluated: int = 0
     nodes: int = 0
+    cost: float = 0.0
+    low: dict[int, complex] = field(default_factory=dict)
     fused: dict[int, tuple[Fusion, Point]] = field(default_factory=dict)
     single: dict[int, Choice] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.flow = Flow(self.graph)
-        self.library = Library(self.graph, self.engine, self.goal, SCALES[self.goal.objective])
+        self.budget = Budget(self.goal.nodes, self.goal.seconds)
+        self.library = Library(self.graph, self.engine, self.goal, SCALES[self.goal.objective], self.budget)
         wanted = {einsum.name for einsum in self.einsums}
         self.which = sum(1 << place for place, einsum in enumerate(self.flow.order) if einsum.name in wanted)
 
@@ -61,8 +66,10 @@ class Grouping:
         groups = partition.best()
         if groups is None:
             return None
-        total = sum((partition.known[group] for group in groups), 0j)
-        self.least, self.evaluated = total.real, len(partition.priced)
+        self.cost = sum((partition.known[group] for group in groups), 0j).real
+        self.least, self.evaluated, self.nodes = self.cost, len(partition.priced), self.budget.spent
+        if self.low:
+            self.least = partition.least(self.low).real
         return tuple(self._tree(group) for group in groups)
 
     def _fusion(self, which: int) -> Fusion | None:
@@ -87,8 +94,9 @@ class Grouping:
         if fusion is None:
             return self._run(self._alone(which), which)
         found = fusion.best()
-        self.nodes += fusion.examined
         self.space += fusion.size
+        if fusion.open:
+            self.low[which] = self._run(fusion.least(), which)
         if found is None:
             return complex(NEVER)
         self.fused[which] = fusion, found[1]

@@ -12,13 +12,15 @@ from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine
 
 from .body import Body
-from .fused import Fusion
+from .fused import Budget, Fusion
 from .groups import Group
 from .inner import FUSED, Scale, Table, table
 from .problem import Operand, Problem, problem
 from .shared import Member, Shared
 from .space import may_hold
 
+FEW_MEMBERS, MOST_STEPS = 4, 512
+"""A group of more Einsums than the first takes no more steps than the second, unless a budget says otherwise."""
 SCALES = {"energy": Scale(1, 1j), "latency": Scale(1j, 1)}
 
 
@@ -30,6 +32,7 @@ class Library:
     engine: Engine
     goal: Goal
     scale: Scale
+    budget: Budget
     problems: dict[str, Problem] = field(default_factory=dict)
     tables: dict[Any, Table] = field(default_factory=dict)
     results: dict[Any, dict[Any, complex]] = field(default_factory=dict)
@@ -59,7 +62,8 @@ class Library:
                 return None
         sizes = {name: sizes for member in members for body in member.bodies.values()
                  for name, sizes in zip(body.names, body.table.sizes, strict=True)}  # fmt: skip
-        return Fusion(Shared(group, members, [sizes[rank] for rank in group.cut], self.scale.energy, self.memo))
+        shared = Shared(group, members, [sizes[rank] for rank in group.cut], self.scale.energy, self.memo)
+        return Fusion(shared, self.budget, MOST_STEPS if len(members) > FEW_MEMBERS and not self.budget.bounded else None)
 
     def _body(self, mine: Problem, past: frozenset[int]) -> Body:
         operands = tuple(replace(operand, home=0 if place in past else FUSED) for place, operand in enumerate(mine.operands))

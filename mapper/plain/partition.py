@@ -28,6 +28,7 @@ class Partition:
     price: Callable[[int], Cost]
     known: dict[int, Cost] = field(default_factory=dict)
     priced: set[int] = field(default_factory=set)
+    _made: list[tuple[int, list[int], dict[int, int]]] = field(default_factory=list)
     _lowest: dict[int, list[int]] = field(default_factory=dict)
 
     def best(self) -> list[int] | None:
@@ -58,8 +59,9 @@ class Partition:
                 self.known[group] = bound
         able = sorted(group for group in groups if group in self.known)
         needs = {group: union(self.flow.reach[at] for at in places_of(group)) & part & ~group for group in able}
+        self._made.append((part, able, needs))
         while True:
-            chosen = self._cheapest(part, able, needs)
+            chosen = self._cheapest(part, able, needs, self.known)
             if chosen is None:
                 return None
             open_ones = [group for group in chosen if group not in self.priced]
@@ -93,13 +95,20 @@ class Partition:
         before, after = (union(sets[at] for at in places_of(group)) for sets in (self.flow.reach, self.flow.later))
         return group | (before & after)
 
-    def _cheapest(self, part: int, able: list[int], needs: dict[int, int]) -> list[int] | None:
+    def least(self, low: dict[int, Cost]) -> Cost:
+        """What no partition costs less of, where these groups may cost as little; to be asked after the best one."""
+        costs, found = self.known | low, 0j
+        for part, able, needs in self._made:
+            found += sum((costs[group] for group in self._cheapest(part, able, needs, costs) or []), 0j)
+        return found
+
+    def _cheapest(self, part: int, able: list[int], needs: dict[int, int], costs: dict[int, Cost]) -> list[int] | None:
         """The cheapest way from nothing to everything, a group at a time."""
         least: dict[int, tuple[Cost, int, int]] = {0: (0j, 0, 0)}
         for size in range(part.bit_count()):
             for done in [done for done in least if done.bit_count() == size]:
                 for group in self._next(part, done, able, needs):
-                    total, known = least[done][0] + self.known[group], least.get(done | group)
+                    total, known = least[done][0] + costs[group], least.get(done | group)
                     if known is None or (total.real, total.imag) < (known[0].real, known[0].imag):
                         least[done | group] = total, done, group
         chosen, at = [], part
@@ -112,6 +121,8 @@ class Partition:
         """Groups that wait for nothing more."""
         ready = [at for at in places_of(part & ~done) if not self.flow.reach[at] & part & ~done]
         for low in ready:
-            for group in self._lowest.setdefault(low, [group for group in able if group & -group == 1 << low]):
+            if low not in self._lowest:
+                self._lowest[low] = [group for group in able if group & -group == 1 << low]
+            for group in self._lowest[low]:
                 if not (done & group or needs[group] & ~done):
                     yield group

@@ -90,7 +90,7 @@ class Search:
                 grouping = Grouping(self.graph, self.einsums, self.engine, replace(self.goal, objective=objective, tiles="perfect"))
                 if (trees := grouping.trees()) is not None:
                     energy, cycles = priced(self.graph, trees, self.engine)
-                    assert objective != "energy" or math.isclose(grouping.least, energy), "what trees cost is what was searched"
+                    assert objective != "energy" or math.isclose(grouping.cost, energy), "what trees cost is what was searched"
                     yield Candidate(trees, float(energy), cycles, objective, self.goal.tiles == "perfect", grouping.least,
                                     grouping.space, grouping.evaluated, grouping.nodes)  # fmt: skip
         if not self.grouped or (self.goal.tiles == "perfect" and self._moves()):

@@ -147,3 +147,14 @@ def test_a_model_is_mapped_whole() -> None:
 
 def test_the_same_search_finds_the_same() -> None:
     assert search(chain(256, 128, 512, 128), plain(), goal=ENERGY) == search(chain(256, 128, 512, 128), plain(), goal=ENERGY)
+
+
+def test_a_budget_stops_early_with_an_honest_bound_and_is_replayed() -> None:
+    graph = attention(32, 4096, 4096, 128)
+    few = search(graph, plain(), goal=replace(ENERGY, nodes=2)).certificate
+    assert few is not None and few.nodes <= 2
+    assert few.lower_bound <= 870_334_857_216 <= few.value
+    timed = search(graph, plain(), goal=replace(ENERGY, seconds=1e-6)).certificate
+    assert timed is not None
+    again = search(graph, plain(), goal=replace(ENERGY, nodes=max(1, timed.nodes))).certificate
+    assert again is not None and again.value <= timed.value
