@@ -70,7 +70,7 @@ def gains_text(answer: Answer, found: Sequence[Gain]) -> str:
     """A row for each resource: what one more unit and twice as many save, and the next size that changes anything."""
     rows = [[gain.resource, f"{number(gain.have):,} {gain.unit}", _saved(gain.one_more, answer.value), _saved(gain.twice, answer.value),
              _next(gain, answer.value)] for gain in found]  # fmt: skip
-    title = f"what more of a resource saves, in {UNITS[answer.goal.objective]} of {answer.value:,.0f}"
+    title = f"what more of a resource saves, in {UNITS[answer.goal.objective]} of {_amount(answer.value)}"
     text = grid(title, ("resource", ">have", ">one step more", ">twice", "next size that saves"), rows)
     refused = [(gain.resource, gain.why) for gain in found if gain.why]
     return text + (lines(refused) if refused else "")
@@ -79,13 +79,18 @@ def gains_text(answer: Answer, found: Sequence[Gain]) -> str:
 def _saved(then: float | None, now: float) -> str:
     if then is None:
         return "refused"
-    return "nothing" if then == now else f"{now - then:,.0f}"
+    return "nothing" if then == now else _amount(now - then)
+
+
+def _amount(value: float) -> str:
+    """All digits of what has few of them, four of the others."""
+    return f"{value:,.0f}" if abs(value) < 1e13 else f"{value:.4g}"
 
 
 def _next(gain: Gain, now: float) -> str:
     if gain.next is None or gain.then is None:
         return "-"
-    return f"{gain.next:,}: {now - gain.then:,.0f}"
+    return f"{gain.next:,}: {_amount(now - gain.then)}"
 
 
 def gains_plain(found: Sequence[Gain]) -> list[dict[str, Any]]:
@@ -96,14 +101,14 @@ def gains_plain(found: Sequence[Gain]) -> list[dict[str, Any]]:
 
 def prices_text(answer: Answer, free: float, found: Sequence[Price]) -> str:
     """A line for each constraint: where it was written, what it says, what it costs by itself and beside all the others."""
-    over = answer.value - free
-    title = f"what constraints cost, in {UNITS[answer.goal.objective]}: together {over:,.0f} above the free optimum of {free:,.0f}\n"
+    over, unit = answer.value - free, UNITS[answer.goal.objective]
+    title = f"what constraints cost, in {unit}: together {_amount(over)} above the free optimum of {_amount(free)}\n"
     return title + lines([(price.rule.place, f"{said(price)}: alone {_cost(price.alone)}, beside the others {_cost(price.last)}")
                           for price in found])  # fmt: skip
 
 
 def _cost(value: float | None) -> str:
-    return "unknown, as nothing is left" if value is None else "nothing" if not value else f"{value:,.0f}"
+    return "unknown, as nothing is left" if value is None else "nothing" if not value else _amount(value)
 
 
 def prices_plain(free: float, found: Sequence[Price]) -> dict[str, Any]:
