@@ -38,7 +38,7 @@ class Row:
 
 def main() -> int:
     """Prints the table; 0 when every bar holds, else 1."""
-    rows = [*mixtral(), *kinds(), graphs(), *triples(), attentions(), prices(), commands(), start_up()]
+    rows = [*mixtral(), *kinds(), *plain(), graphs(), *triples(), attentions(), prices(), commands(), start_up()]
     show(rows)
     return int(any(row.bar is not None and row.value > row.bar for row in rows))
 
@@ -95,6 +95,13 @@ def kinds() -> list[Row]:
     return [Row("Mixtral-8x7B, both stages, on two kinds of engine", both, "s", 5.0, "edge-attention with 64 GiB"),
             Row("the same, engines side by side", beside, "s", 5.0),
             Row("its decode on eight devices, every split", split, "s", 5.0)]  # fmt: skip
+
+
+def plain() -> list[Row]:
+    """Proved searches on a plain machine."""
+    from sims.bench_plain import searches
+
+    return [Row(what, seconds, "s", bar, note) for what, seconds, bar, note in searches()]
 
 
 def graphs() -> Row:
