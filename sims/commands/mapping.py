@@ -106,7 +106,8 @@ def _told(given: argparse.Namespace, answer: Answer, best: Answer, found: Shown)
     from ..report.map_text import text_of
     from ..report.mapped import to_json
 
-    why = Why.of(answer, best, given.explain)
+    # What more brings and what constraints cost is of the whole answer, a search each; of one product it would mislead.
+    why = Why.of(answer, best, given.explain and given.product is None)
     if wants_json(given.output, given.json):
         return dump(to_json(answer, found) | why.plain())
     most = None if given.all or given.product else SHOWN
