@@ -55,10 +55,10 @@ class Grouping:
 
     @staticmethod
     def takes(engine: Engine) -> bool:
-        """Whether groups are searched on an engine: one level alone has axes, not the outermost, and none but the next may be skipped."""
+        """Whether groups are searched on an engine: one level alone has axes, not the outermost, and none may be skipped."""
         levels = engine.params.levels
         return (len(levels) > 1 and not levels[0].axes and sum(bool(level.axes) for level in levels) < 2
-                and not any(level.bypass for level in levels[2:]))  # fmt: skip
+                and not any(level.bypass for level in levels[1:]))  # fmt: skip
 
     def trees(self) -> tuple[Node, ...] | None:
         """One tree a group; None where an Einsum fits in no way."""
@@ -117,6 +117,8 @@ class Grouping:
         """What all instances cost: energy adds up, and copies of the engine run side by side, each run in whole cycles."""
         repeat = self.flow.order[next(places_of(which))].repeat
         turns = -(-repeat // self.engine.count)
+        if cost.real >= NEVER:
+            return complex(NEVER)
         if self.library.scale.energy.real:
             return complex(cost.real * repeat, math.ceil(cost.imag * (1 - ROUNDING)) * turns)
         return complex(math.ceil(cost.real * (1 - ROUNDING)) * turns, cost.imag * repeat)

@@ -15,6 +15,7 @@ from .body import Body
 from .fused import Budget, Fusion
 from .groups import Group
 from .inner import FUSED, Scale, Table, table
+from .one import limited
 from .problem import Operand, Problem, problem
 from .shared import Member, Shared
 from .space import may_hold
@@ -43,7 +44,7 @@ class Library:
     def problem(self, einsum: Einsum) -> Problem:
         if einsum.name not in self.problems:
             rules = self.goal.constraints.rules if self.goal.constraints else ()
-            self.problems[einsum.name] = problem(self.graph, einsum, self.engine.name, self.engine.params, rules)
+            self.problems[einsum.name] = limited(problem(self.graph, einsum, self.engine.name, self.engine.params, rules), self.goal)
         return self.problems[einsum.name]
 
     def fusion(self, group: Group) -> Fusion | None:

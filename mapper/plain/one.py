@@ -88,7 +88,7 @@ class Search:
     """One search of a problem; ``nodes`` partial mappings examined, ``evaluated`` whole ones priced."""
 
     def __init__(self, problem: Problem, goal: Goal, objective: str) -> None:
-        self.problem, self.goal = _limited(problem, goal), goal
+        self.problem, self.goal = limited(problem, goal), goal
         self.archive = Archive(objective, {limit.what: limit.most for limit in goal.limits})
         self.nodes = self.evaluated = 0
         self.open_bound = inf
@@ -199,7 +199,7 @@ class Search:
                 self.archive.offer(Choice(float(exact), int(whole), plan))
 
 
-def _limited(problem: Problem, goal: Goal) -> Problem:
+def limited(problem: Problem, goal: Goal) -> Problem:
     """With no more room in a level than a limit on it leaves."""
     most = {limit.what: limit.most for limit in goal.limits}
     bits = [left if level.name not in most else int(min(inf if left is None else left, most[level.name] * level.word_bits))

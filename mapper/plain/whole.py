@@ -7,18 +7,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from archmodel.cost import Costs
 from archmodel.records.base import SpecError
+from archmodel.records.constraints import Rule
 from archmodel.records.goal import Goal
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.mapping import Certificate, Node
 
 from ..found import Mapped
+from ..fronts import best as best_sum
 from .compulsory import compulsory, priced
 from .grouping import Grouping
 from .library import SCALES, alike
-from .one import Choice, best
+from .one import ROUNDING, Choice, best, front
 from .plan import Plan
 from .problem import problem
 
@@ -53,8 +57,11 @@ def search_graph(graph: Graph, einsums: tuple[Einsum, ...], machine: Machine, en
     del costs
     search = Search(graph, einsums, machine, engine, goal)
     found = list(search.candidates())
-    limits = {limit.what: limit.most for limit in goal.limits}
-    able = [each for each in found if all(each.value(what) <= limits.get(what, math.inf) for what in ("energy", "latency", "edp"))]
+    if not found:
+        raise SpecError(f"machine {machine.name}: no tiles of {graph.name} fit {engine.name}")
+    able = [each for each in found if search.keeps(each)]
+    if not able and (within := search.within()) is not None:
+        found, able = [*found, within], [within]
     chosen = min(able or found, key=lambda each: (each.value(goal.objective), each.cycles, each.energy))
     value, least = chosen.value(goal.objective), search.least(found)
     return Mapped(chosen.trees, Certificate(
@@ -101,12 +108,43 @@ class Search:
         levels = self.engine.params.levels
         return any((level.bandwidth, level.read_bandwidth, level.write_bandwidth) != (None, None, None) for level in levels)
 
+    def keeps(self, each: Candidate) -> bool:
+        """Whether the limits on energy, latency, their product and their ratio hold."""
+        watts = each.energy * 1e-12 * self.machine.clock_hz(self.engine.clock) / max(1, each.cycles)
+        values = {what: each.value(what) for what in ("energy", "latency", "edp")} | {"power": watts}
+        return all(values[limit.what] <= limit.most * (1 + ROUNDING) for limit in self.goal.limits if limit.what in values)
+
+    def within(self) -> Candidate | None:
+        """The best choice of one mapping of each Einsum that keeps the limits; None where there is none."""
+        totals = {"energy", "latency", "edp", "power"}
+        goal = replace(self.goal, limits=tuple(limit for limit in self.goal.limits if limit.what not in totals))
+        known: dict[Any, list[Choice]] = {}
+        problems, costs = [], []
+        for einsum in self.einsums:
+            mine = problem(self.graph, einsum, self.engine.name, self.engine.params, self._rules)
+            if (key := alike(mine)) not in known:
+                known[key] = front(mine, goal)
+            turns = -(-einsum.repeat // self.engine.count)
+            problems.append((mine, known[key]))
+            costs.append((np.array([each.energy_pj * einsum.repeat for each in known[key]]),
+                          np.array([each.cycles * turns for each in known[key]], dtype=np.int64)))  # fmt: skip
+        chosen = best_sum(costs, self.goal, self.machine.clock_hz(self.engine.clock)) if all(choices for _, choices in problems) else None
+        if chosen is None:
+            return None
+        trees = tuple(Plan(mine, choices[pick].plan.layers).tree() for (mine, choices), pick in zip(problems, chosen.picks, strict=True))
+        energy, cycles = priced(self.graph, trees, self.engine)
+        value = Candidate(trees, float(energy), cycles, self.goal.objective, not self.grouped, 0.0, chosen.sums, chosen.sums, chosen.sums)
+        return replace(value, least=value.value(self.goal.objective))
+
+    @property
+    def _rules(self) -> tuple[Rule, ...]:
+        return self.goal.constraints.rules if self.goal.constraints else ()
+
     def _alone(self) -> Candidate:
         known: dict[Any, Choice | None] = {}
-        rules = self.goal.constraints.rules if self.goal.constraints else ()
         trees, least = [], 0.0
         for einsum in self.einsums:
-            mine = problem(self.graph, einsum, self.engine.name, self.engine.params, rules)
+            mine = problem(self.graph, einsum, self.engine.name, self.engine.params, self._rules)
             key = alike(mine)
             if key not in known:
                 known[key] = best(mine, self.goal)
