@@ -26,16 +26,27 @@ from .tables import Tables
 
 ROUNDING = 1e-12
 """Relative room that bounds are given for the rounding of sums of floats."""
-AT_ONCE = 1 << 12
+FEW, AT_ONCE = 1 << 3, 1 << 10
+"""Drafts that are looked at together: the first ones, and at most."""
+USUAL_NODES = 1 << 18
+"""Of a search with ragged tiles that is given no budget: some seconds."""
 
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """A whole mapping: its tree, below the shared part if there is one, and exactly what it costs."""
+    """A whole mapping: its tree, below the shared part if there is one, and exactly what it costs.
+
+    lower_bound  of the objective, what no mapping has less of; None where that is its own value
+    space        mappings that there are, those that don't fit included; ``evaluated`` of them were priced, ``nodes`` partial ones examined
+    """
 
     energy_pj: float
     cycles: int
     plan: Plan
+    lower_bound: float | None = None
+    space: int = 0
+    evaluated: int = 0
+    nodes: int = 0
 
     @property
     def tree(self) -> Node:
@@ -91,34 +102,48 @@ class Search:
         self.problem, self.goal = limited(problem, goal), goal
         self.archive = Archive(objective, {limit.what: limit.most for limit in goal.limits})
         self.nodes = self.evaluated = 0
-        self.open_bound = inf
+        self.open, self.dived, self.stopped = inf, False, False
         self.started = process_time()
 
     def run(self) -> None:
-        self.space = Space(self.problem, self.goal.tiles == "perfect")
-        self.tables = Tables(self.space)
-        for kept in self.space.keeps():
-            self.grower = Grower(self.space, kept)
-            self.realizer = Realizer(self.space, kept)
-            starts = self.grower.starts()
-            self._visit(kept, Row(starts, 0))
+        for perfect in (True, False)[: 1 if self.goal.tiles == "perfect" else 2]:  # perfect tiles soon give the others a bar to beat
+            self.space = Space(self.problem, perfect)
+            self.open, self.dived = inf, False
+            self.tables = Tables(self.space)
+            for kept in self.space.keeps():
+                self.grower = Grower(self.space, kept)
+                self.realizer = Realizer(self.space, kept)
+                self._visit(kept, Row(self.grower.starts(), 0))
 
-    def spent(self) -> bool:
-        """Whether the budget is used up."""
-        nodes, seconds = self.goal.nodes, self.goal.seconds
-        return (nodes is not None and self.nodes >= nodes) or (seconds is not None and process_time() - self.started >= seconds)
+    def _count(self, nodes: int) -> None:
+        """Budgets end only here, so that as many nodes end a search at the same place again."""
+        self.nodes += nodes
+        most, seconds = self.goal.nodes, self.goal.seconds
+        if most is None and seconds is None and not self.space.perfect:
+            most = USUAL_NODES
+        self.stopped |= most is not None and self.nodes >= most
+        self.stopped |= seconds is not None and process_time() - self.started >= seconds
+
+    def _leave(self, bounds: Array) -> bool:
+        """Whether the budget is used up; then what is left is known by the least of its bounds."""
+        if not (self.stopped and self.archive.choices and self.dived):
+            return False
+        first, _ = self.archive.key(bounds[0], bounds[1])
+        self.open = min(self.open, float(first[0]))
+        return True
 
     def _visit(self, kept: Kept, inner: Row) -> None:
         level = inner.rows.level - 1
         if level == 0:
-            self._complete(inner)
+            self._complete(kept, inner)
             return
         drafts = [(order, *self.grower.drafts(inner, order, level)) for order in self.space.orders(level, kept[level])]
         at, bounds = self._bounds(kept, inner, level, drafts)
-        for start in range(0, len(at), AT_ONCE):
-            part, bound = at[start : start + AT_ONCE], bounds[:, start : start + AT_ONCE]
-            able = self.archive.able(*bound)
-            self._chunk(kept, inner, level, drafts, part[able])
+        size = FEW
+        while len(at) and not self._leave(bounds):
+            self._chunk(kept, inner, level, drafts, at[:size])
+            able = self.archive.able(*bounds[:, size:])
+            at, bounds, size = at[size:][able], bounds[:, size:][:, able], min(2 * size, AT_ONCE)
 
     def _bounds(self, kept: Kept, inner: Row, level: int, drafts: list[tuple[Order, Array, Array]]) -> tuple[Array, Array]:
         """(order, place) of each draft that may still matter, and energy and cycles at least; the most promising first."""
@@ -127,7 +152,7 @@ class Search:
             if len(picks):
                 energy, cycles = self._least(kept, self.grower.rows(inner, order, level, picks, way, draft=not self.space.perfect))
                 able = np.flatnonzero(self.archive.able(energy, cycles))
-                self.nodes += len(picks)
+                self._count(len(picks))
                 found.append(np.stack((np.full(len(able), place), able), axis=1))
                 bounds.append(np.stack((energy[able], cycles[able])))
         if not found:
@@ -146,6 +171,7 @@ class Search:
             full = self.grower.completed(inner, order, level, picks[mine], way[mine])
             if len(full[0]):
                 rows = self.grower.rows(inner, order, level, *full)
+                self._count(len(rows))
                 bounds = np.stack(self._least(kept, rows))
                 able = self.archive.able(*bounds)
                 waiting.append((rows[able], bounds[:, able]))
@@ -156,7 +182,7 @@ class Search:
         bound = np.concatenate([bounds for _, bounds in waiting], axis=1)
         first, then = self.archive.key(bound[0], bound[1])
         queue = np.lexsort((then, first))
-        while len(queue):
+        while len(queue) and not self._leave(bound[:, queue]):
             mine, queue = queue[0], queue[1:]
             known = self.archive.changes
             self._visit(kept, Row(waiting[at[mine, 0]][0], int(at[mine, 1])))
@@ -183,20 +209,39 @@ class Search:
                 cycles = np.maximum(cycles, time)
         return costs[0], np.ceil((cycles + sum(after.values())) * (1 - ROUNDING))
 
-    def _complete(self, row: Row) -> None:
-        """Prices what a whole draft stands for."""
-        plans = self.realizer.plans(row)
+    def _complete(self, kept: Kept, row: Row) -> None:
+        """Prices what a whole draft stands for: first where all shares are even, which spares most energy."""
+        least = self._offered(self.realizer.plans(row, even=True))
+        if not self.space.perfect and max(row.wide) > 1:
+            _, cycles = self._least(kept, row.rows[np.array([row.place])])
+            if self.archive.able(np.array([least]), cycles)[0]:
+                self._offered(self.realizer.plans(row, even=False))
+
+    def _offered(self, plans: Plan | None) -> float:
+        """Offers what may win of many mappings; returns the least energy of any of them."""
         if plans is None:
-            return
-        energy, cycles = plans.cost()
-        energy, cycles = np.broadcast_arrays(np.atleast_1d(energy), np.atleast_1d(cycles))
+            return inf
+        energy, cycles = _priced(plans)
+        self.dived = True
         self.evaluated += len(energy)
+        self._count(len(energy))
         first, then = self.archive.key(energy, cycles)
         for place in np.lexsort((then, first))[: 1 if self.archive.objective else None].tolist():
             if self.archive.able(energy[place : place + 1], cycles[place : place + 1])[0]:
-                plan = plans.one(place)
+                plan = plans[place]
                 exact, whole = plan.cost()
                 self.archive.offer(Choice(float(exact), int(whole), plan))
+        return float(energy.min())
+
+
+def _priced(plans: Plan) -> tuple[Array, Array]:
+    """Energy and cycles of many mappings; few are counted faster one by one."""
+    many = len(plans.layers[-1].above[0])
+    if many <= FEW:
+        costs = [plans[place].cost() for place in range(many)]
+        return np.array([float(energy) for energy, _ in costs]), np.array([float(cycles) for _, cycles in costs])
+    energy, cycles = plans.cost()
+    return np.broadcast_to(energy, many), np.broadcast_to(cycles, many)
 
 
 def limited(problem: Problem, goal: Goal) -> Problem:
@@ -208,12 +253,19 @@ def limited(problem: Problem, goal: Goal) -> Problem:
 
 
 def best(problem: Problem, goal: Goal) -> Choice | None:
+    """The best mapping, with what is proved of it; None where none fits and keeps the limits."""
     search = Search(problem, goal, goal.objective)
     search.run()
-    return search.archive.choices[0] if search.archive.choices else None
+    if not search.archive.choices:
+        return None
+    found = search.archive.choices[0]
+    value, _ = search.archive.key(np.array(found.energy_pj), np.array(float(found.cycles)))
+    return replace(found, lower_bound=min(search.open, float(value)) if search.stopped else None,
+                   space=search.space.mappings(), evaluated=search.evaluated, nodes=search.nodes)  # fmt: skip
 
 
 def front(problem: Problem, goal: Goal) -> list[Choice]:
+    """Mappings none of which beats another in energy and cycles, those of least energy first."""
     search = Search(problem, goal, "")
     search.run()
-    return search.archive.choices
+    return sorted(search.archive.choices, key=lambda choice: choice.energy_pj)

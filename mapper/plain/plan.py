@@ -42,10 +42,10 @@ class Plan:
     problem: Problem
     layers: tuple[Layer, ...]
 
-    def one(self, place: int) -> Plan:
-        """One of many."""
-        def at(size: Amount) -> int:
-            return int(np.broadcast_to(size, place + 1)[place] if np.ndim(size) == 0 or len(size) == 1 else size[place])
+    def __getitem__(self, which: Any) -> Plan:
+        """Some of many, or one."""
+        def at(size: Amount) -> Amount:
+            return int(size[which]) if isinstance(which, int) else size[which]
 
         return Plan(self.problem, tuple(
             Layer(layer.order, tuple(map(at, layer.sizes)), tuple(map(at, layer.above)),
@@ -70,19 +70,22 @@ class Plan:
         problem, levels = self.problem, self.problem.params.levels
         scene, stays, leaf = self._counted()
         bits = {operand.name: operand.bits for operand in problem.operands}
-        energy: Amount = problem.points * problem.point_pj
-        energy = energy if isinstance(self.layers[-1].above[0], int) else float(energy)
+        whole = isinstance(self.layers[-1].above[0], int)
+
+        def rate(value: Fraction) -> Amount:
+            return value if whole else float(value)
+
+        energy: Amount = rate(problem.points * problem.point_pj)
         moved: list[list[Amount]] = [[0, 0] for _ in levels]
         for count in counts(scene, stays, [leaf]):
             level = levels[count.level]
             words = Fraction(bits[count.tensor], level.word_bits)
-            energy = energy + problem.repeat * (count.reads * _times(words * level.read_pj, count.reads)
-                                                + count.writes * _times(words * level.write_pj, count.writes))  # fmt: skip
+            energy = energy + problem.repeat * (count.reads * rate(words * level.read_pj) + count.writes * rate(words * level.write_pj))
             reads, writes = moved[count.level]
-            moved[count.level] = [reads + problem.repeat * count.busiest_reads * _times(words, count.busiest_reads),
-                                  writes + problem.repeat * count.busiest_writes * _times(words, count.busiest_writes)]  # fmt: skip
+            moved[count.level] = [reads + problem.repeat * count.busiest_reads * rate(words),
+                                  writes + problem.repeat * count.busiest_writes * rate(words)]  # fmt: skip
         busiest = points(scene, leaf).busiest()
-        return energy, self._cycles(problem.repeat * busiest * _times(problem.point_cycles, busiest), moved)
+        return energy, self._cycles(problem.repeat * busiest * rate(problem.point_cycles), moved)
 
     def _cycles(self, cycles: Amount, moved: list[list[Amount]]) -> Amount:
         after: Amount = 0

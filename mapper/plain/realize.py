@@ -14,6 +14,7 @@ from math import prod
 import numpy as np
 
 from archmodel.engines.plain.counts import visited
+from archmodel.records.graph import MAX_EXTENT
 
 from ..fronts import pareto
 from .orders import Order
@@ -30,10 +31,14 @@ Chain = list[tuple[Array, str, int]]
 
 @dataclass(frozen=True)
 class Part:
-    """What a draft says of one rank at one level: ``classes`` of its choices, by their places, and ``counts`` on each axis above."""
+    """What a draft says of one rank at one level.
+
+    classes  (choice, place of its size, what is too large for it), of each of its choices
+    counts   on each axis above
+    """
 
     order: Order
-    classes: tuple[tuple[int, int], ...]
+    classes: tuple[tuple[int, int, int], ...]
     counts: tuple[int, ...]
 
 
@@ -59,67 +64,87 @@ class Realizer:
 
     def __init__(self, space: Space, kept: Kept) -> None:
         self.space, self.kept = space, kept
-        self._known: dict[tuple[int, tuple[Part, ...], bool], Options] = {}
+        self._known: dict[tuple[int, tuple[Part, ...], bool, bool], Options] = {}
 
-    def plans(self, row: Row) -> Plan | None:
-        """The mappings that a draft stands for, as arrays, without those that others of them beat; None if none fits."""
+    def plans(self, row: Row, even: bool) -> Plan | None:
+        """The mappings that a draft stands for, as arrays, without those that others of them beat; None if none fits.
+
+        ``even`` leaves out those where what an instance is given is no multiple of the tile that it cuts: they spare nothing but steps.
+        """
         levels = _levels(row)
         parts = [tuple(self._part(at, rank) for at in levels) for rank in range(len(self.space.names))]
-        options = [self._options(rank, mine, tight=False) for rank, mine in enumerate(parts)]
-        if not self.space.perfect and not (all(map(len, options)) and self._roomy(levels, options)):
-            options = [self._options(rank, mine, tight=True) for rank, mine in enumerate(parts)]
+        plans = self._combined(levels, [self._options(rank, mine, even, tight=False) for rank, mine in enumerate(parts)])
+        if not self.space.perfect and (self._fits(plans, levels) != self._fits(plans)).any():
+            plans = self._combined(levels, [self._options(rank, mine, even, tight=True) for rank, mine in enumerate(parts)])
+        able = np.flatnonzero(self._fits(plans))
+        return plans[able] if len(able) else None
+
+    def _combined(self, levels: list[Row], options: list[Options]) -> Plan:
         grid = np.indices([len(option) for option in options]).reshape(len(options), -1)
         picked = [option[at] for option, at in zip(options, grid, strict=True)]
-        orders = [at.rows.order for at in levels]
-        plan = Plan(self.space.problem, tuple(_layer(order, level, picked) for level, order in enumerate(orders)))
-        able = np.flatnonzero(self._fits(plan))
-        if not len(able):
-            return None
-        picked = [option[able] for option in picked]
-        return Plan(self.space.problem, tuple(_layer(order, level, picked) for level, order in enumerate(orders)))
+        return Plan(self.space.problem, tuple(_layer(at.rows.order, level, picked) for level, at in enumerate(levels)))
 
     def _part(self, at: Row, rank: int) -> Part:
-        order, picks = at.rows.order, at.rows.picks[at.place]
-        mine = tuple((place, int(picks[place])) for place, choice in enumerate(order.choices) if choice.rank == rank)
+        order, picks, sizes = at.rows.order, at.rows.picks[at.place], self.space.sizes[rank]
+        mine = [(place, int(picks[place])) for place, choice in enumerate(order.choices) if choice.rank == rank]
         counts = self.space.spreads[at.rows.level - 1].counts[at.rows.way[at.place], :, rank]
-        return Part(order, mine, tuple(counts.tolist()))
+        stops = tuple((place, pick, min(sizes.stop(pick), self._too_large(at, place))) for place, pick in mine)
+        return Part(order, stops, tuple(counts.tolist()))
 
-    def _fits(self, plan: Plan) -> Array:
-        """Which have room in every level."""
+    def _too_large(self, at: Row, place: int) -> int:
+        """The first size of a choice with which a level overflows, all others at their smallest."""
+        space, order, picks = self.space, at.rows.order, at.rows.picks[at.place]
+        if not order.choices[place].held or not np.isfinite(space.bits(at.rows.level)):
+            return MAX_EXTENT + 1
+        fixed = slope = 0
+        for spot, node in enumerate(order.nodes):
+            tile = space.problem.operands[node].bits
+            for rank in np.flatnonzero(space.has[node]).tolist():
+                choice = order.at[spot][rank]
+                tile *= 1 if choice == place else int(space.sizes[rank].values[picks[choice]])
+            slope, fixed = (slope + tile, fixed) if spot in order.choices[place].held else (slope, fixed + tile)
+        return int((space.bits(at.rows.level) - fixed) // slope) + 1
+
+    def _fits(self, plan: Plan, tight: list[Row] | None = None) -> Array:
+        """Which have room in every level; ``tight``, rows of the levels, if what is spread together is as little as there may be."""
         space = self.space
-        found: Array = np.ones(1, dtype=bool)
+        found: Array = np.ones(len(plan.layers[-1].above[0]), dtype=bool)
         for level, layer in enumerate(plan.layers[:-1], 1):
             used: Array = np.zeros(1)
             for place, node in enumerate(layer.order.nodes):
                 tile = float(space.problem.operands[node].bits)
                 for rank in np.flatnonzero(space.has[node]).tolist():
-                    tile = tile * layer.sizes[layer.order.at[place][rank]]
+                    choice, size = layer.order.at[place][rank], layer.sizes[layer.order.at[place][rank]]
+                    if tight and layer.order.choices[choice].least:
+                        inner = plan.layers[level]
+                        wide = self.space.spreads[level].total[tight[level].rows.way[tight[level].place], rank]
+                        given = inner.tiles[-1][rank] if inner.tiles else inner.above[rank]
+                        size = np.minimum(size, given * (wide - 1) + 1) if inner.order.nodes or level == len(plan.layers) - 1 else 1
+                        size = np.maximum(size, given)
+                    tile = tile * size
                 used = used + tile
             found = found & (used <= space.bits(level))
         return found
 
-    def _roomy(self, levels: list[Row], options: list[Options]) -> bool:
-        """Whether even the largest tiles fit."""
-        most = [Options(tuple({place: size.max(keepdims=True) for place, size in level.items()} for level in option.sizes),
-                        option.above, option.tiles) for option in options]  # fmt: skip
-        layers = tuple(_layer(at.rows.order, level, most) for level, at in enumerate(levels))
-        return bool(self._fits(Plan(self.space.problem, layers)).all())
-
-    def _options(self, rank: int, parts: tuple[Part, ...], tight: bool) -> Options:
-        if (key := (rank, parts, tight)) not in self._known:
-            options = self._all(rank, parts, True, tight)
-            marks = self._marks(rank, parts, options) if len(options) else []
-            wide = prod(prod(part.counts) for part in parts)
-            if not self.space.perfect and wide > 1 and marks and marks[-1].min() > self.space.sizes[rank].count(np.array(wide)):
-                options = self._all(rank, parts, False, tight)
-                marks = self._marks(rank, parts, options)
-            self._known[key] = options[pareto(tuple(_telling(marks)))] if marks else options
+    def _options(self, rank: int, parts: tuple[Part, ...], even: bool, tight: bool) -> Options:
+        even = even or self._even(rank, parts, tight)
+        if (key := (rank, parts, even, tight)) not in self._known:
+            options = self._all(rank, parts, even, tight)
+            self._known[key] = options[pareto(tuple(_telling(self._marks(rank, parts, options))))] if len(options) else options
         return self._known[key]
+
+    def _even(self, rank: int, parts: tuple[Part, ...], tight: bool) -> bool:
+        """Whether even shares take as few steps as there can be."""
+        wide = prod(prod(part.counts) for part in parts)
+        if self.space.perfect or wide == 1:
+            return True
+        options = self._options(rank, parts, True, tight)
+        steps = self._marks(rank, parts, options)[-1] if len(options) else np.ones(1)
+        return bool(steps.min() <= self.space.sizes[rank].count(np.array(wide)))
 
     def _all(self, rank: int, parts: tuple[Part, ...], even: bool, tight: bool) -> Options:
         """Every combination of sizes, from compute outwards; what is larger than the tile around it is as large as that.
 
-        ``even`` leaves out those where what an instance is given is no multiple of the tile that it cuts: they spare nothing but steps.
         ``tight`` adds those where all that is spread together is less than each instance has place for: they spare nothing but room.
         """
         space, sizes = self.space, self.space.sizes[rank]
@@ -127,12 +152,12 @@ class Realizer:
         found: list[Entry] = []
         for level, part in reversed(list(enumerate(parts, 1))):
             mine: dict[int, Array] = {}
-            for place, pick in reversed(part.classes):
+            for place, pick, stop in reversed(part.classes):
                 choice = part.order.choices[place]
                 if choice.least:
                     mine[place] = wanted
                     continue
-                each = np.arange(sizes.values[pick], sizes.stop(pick))
+                each = np.arange(sizes.values[pick], stop)
                 each = each[space.lawful(level, part.order, place, each)]
                 within, at = np.nonzero(tile[:, None] <= each[None, :])
                 found = [_taken(entry, within) for entry in found]

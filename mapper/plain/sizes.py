@@ -107,3 +107,14 @@ def _primes(number: int) -> list[int]:
                 number //= factor
         factor += 1
     return found + [number] * (number > 1)
+
+
+def powers(number: int) -> list[int]:
+    """How often each prime divides a number."""
+    found = []
+    for prime in _primes(number):
+        found.append(0)
+        while number % prime == 0:
+            number //= prime
+            found[-1] += 1
+    return found

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import product
-from math import prod
+from math import comb, factorial, prod
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from archmodel.records.engines.plain import Params
 
 from .orders import Order, allowed, orders
 from .problem import Operand, Problem
-from .sizes import Array, Sizes
+from .sizes import Array, Sizes, powers
 from .spread import spread
 
 Kept = tuple[tuple[int, ...], ...]
@@ -89,6 +89,15 @@ class Space:
         for way in product(*ways):
             yield tuple(tuple(place for (place, at), kept in zip(spots, way, strict=True) if kept and at == level)
                         for level in range(self.depth + 1))  # fmt: skip
+
+    def mappings(self) -> int:
+        """How many there are: orders of what is kept, times the tiles, each at most the one around it, of every loop that may stand."""
+        levels, total = self.problem.params.levels, 0
+        for kept in self.keeps():
+            loops = sum(len(mine) for mine in kept) + sum(1 + len(level.axes) for level in levels if level.axes)
+            orders = prod(factorial(len(mine)) for mine in kept)
+            total += orders * prod(_descents(rank.left, loops, self.perfect) for rank in self.problem.ranks)
+        return total
 
     def _ways(self, operand: int, level: int) -> tuple[bool, ...]:
         mine, there = self.problem.operands[operand], self.problem.params.levels[level]
@@ -165,6 +174,13 @@ class Space:
         if (spread.shared(mine) == spread.total).all():
             return self.up[level]
         return tuple(_up(self.sizes[rank], spread.shared(mine)[:, rank]) for rank in range(len(self.names)))
+
+
+def _descents(size: int, loops: int, perfect: bool) -> int:
+    """Ways to choose tiles for loops inside each other, none larger than the one around it, or each dividing that."""
+    if not perfect:
+        return comb(size + loops - 1, loops)
+    return prod(comb(times + loops, loops) for times in powers(size))
 
 
 def _up(sizes: Sizes, times: Array) -> Array:

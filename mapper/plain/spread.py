@@ -58,10 +58,10 @@ def spread(problem: Problem, level: int, perfect: bool) -> Spread:
         able = (left % total == 0).all(axis=1) if perfect else np.ones(len(found), dtype=bool)
         found, total = found[able], total[able]
         if len({axis.unicast for axis in axes}) == 1:
-            first = np.sort(np.unique(total, axis=0, return_index=True)[1])
+            first = np.sort(np.unique(np.minimum(total, left), axis=0, return_index=True)[1])
             found = found[first]
     alike = not perfect and len({axis.unicast for axis in axes}) <= 1
-    return Spread(axes, found, _led(found.prod(axis=1)) if alike else np.arange(len(found)))
+    return Spread(axes, found, _led(np.minimum(found.prod(axis=1), left)) if alike else np.arange(len(found)))
 
 
 def _ways(problem: Problem, axis: Axis, perfect: bool) -> list[tuple[int, ...]]:
