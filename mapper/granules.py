@@ -15,6 +15,7 @@ from archmodel.blocks import Block, blocks, odd_ones
 from archmodel.cost import Costs
 from archmodel.onepass import OnePass, one_passes
 from archmodel.records.base import SpecError
+from archmodel.records.goal import FASTEST, Goal
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.mapping import Certificate, Choice, Compute, Loop, Mapping, Node, Parallel, Rewrite, Sequence
@@ -28,6 +29,7 @@ ON_ARRAY = ("BQK", "LM", "SLN", "SLD", "SLNV")
 """Of the one-pass cascade: what works on tiles of scores."""
 PASSING = ("BQK", "LM", "SLN", "SLD", "SLNV", "PRM", "SPD", "SPNV")
 """What a tile makes and uses up itself."""
+SCOPE = "the trees that were tried: nests of one Einsum over all lanes, rows and tiles of attention"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,17 @@ class Fusion:
     way: Way
     found: tuple[Priced, ...] = ()
     rewrite: tuple[Rewrite, ...] = ()
+
+
+def refuse_goals(machine: Machine, goal: Goal) -> None:
+    """Raises SpecError for a goal that the search on machines which count as published doesn't heed."""
+    if machine.convention != "published":
+        return
+    asked = [f"objective {goal.objective}"] * (goal.objective != FASTEST.objective) + [f"limit {limit.what}" for limit in goal.limits]
+    asked += [name for name in ("nodes", "seconds") if getattr(goal, name) is not None] + ["tiles perfect"] * (goal.tiles == "perfect")
+    if asked:
+        raise SpecError(f"machine {machine.name}: {asked[0]} on a machine whose convention is published, where only the fewest cycles are "
+                        "searched; expected objective latency without limits and budgets")  # fmt: skip
 
 
 def search_units(graph: Graph, machine: Machine, costs: Costs) -> Mapping:
@@ -79,7 +92,7 @@ def _mapping(graph: Graph, machine: Machine, found: list[Priced], ways: list[Way
     """Trees by the name of their first Einsum.  The lower bound is what was found: the best of the trees that were tried, no more."""
     cycles = sum(item.row.cycles for item in found)
     tried = sum(item.tried for item in found) + sum(way.evaluated for way in ways if not way.choice.chosen)
-    proof = Certificate("cycles, then energy", cycles, cycles, tried, tried, tuple(way.choice for way in ways))
+    proof = Certificate("cycles, then energy", cycles, cycles, tried, tried, tuple(way.choice for way in ways), scope=SCOPE)
     trees = tuple(item.tree for item in sorted(found, key=lambda item: item.row.name))
     return Mapping(graph.name, machine.name, trees, (), (), proof, rewrites)
 

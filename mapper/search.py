@@ -82,6 +82,8 @@ def search(graph: Graph, machine: Machine, costs: Costs | None = None, goal: Goa
     proof = found.certificate
     assert proof is not None, "what is mapped has a certificate"
     space, evaluated = (sum(getattr(way, name) for way in ways if not way.choice.chosen) for name in ("space", "evaluated"))
+    if is_whole(goal) and prod(len(_able(each)) for each in weighed) > MOST_WAYS:
+        proof = replace(proof, scope=f"{proof.scope}; each of {len(weighed)} attention blocks in the way that is best for it alone")
     proof = replace(proof, space=proof.space + space, evaluated=proof.evaluated + evaluated, choices=tuple(way.choice for way in ways),
                     nodes=int(min(budget.spent, budget.nodes)))  # fmt: skip
     return replace(found, certificate=proof)

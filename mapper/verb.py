@@ -14,6 +14,7 @@ from archmodel.records.mapping import Mapping
 
 from .constraints import check
 from .devices import search as searched
+from .granules import refuse_goals
 from .refusals import nothing_left
 from .worth import given_whole, refuse_beyond
 
@@ -25,6 +26,7 @@ def search(graph: Graph, machine: Machine, costs: Costs | None = None, goal: Goa
     for limits that nothing keeps, with the least that there is.
     """
     check(goal.constraints, graph, machine)
+    refuse_goals(machine, goal)
     costs = costs or default_costs()
     if (whole := _whole(graph, machine, goal)) is not None:
         return given_whole(graph, machine, costs, goal, whole)

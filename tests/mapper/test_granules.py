@@ -11,6 +11,7 @@ from archmodel import evaluate, load_machine, load_model, search
 from archmodel.cascade.graph import graph_of
 from archmodel.load import load_cascade
 from archmodel.records.base import SpecError
+from archmodel.records.goal import Goal, Limit
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Machine
 from archmodel.records.mapping import Choice, Mapping, leaves
@@ -157,3 +158,19 @@ def test_an_operator_that_no_unit_has(tmp_path: Path) -> None:
     told = r"^machine like-fusemax: no unit for attn\.append_k, which is copy \(units: chip\.array, chip\.lanes\)$"
     with pytest.raises(SpecError, match=told):
         search(load_model("llama-3.1-8b").prefill(16), _machine(tmp_path, PLAIN))
+
+
+@pytest.mark.parametrize(("goal", "asked"), [
+    (Goal("energy"), "objective energy"),
+    (Goal(limits=(Limit("power", 1.0),)), "limit power"),
+    (Goal(nodes=5), "nodes"),
+    (Goal(tiles="perfect"), "tiles perfect"),
+])  # fmt: skip
+def test_goals_that_are_not_searched_are_refused(tmp_path: Path, goal: Goal, asked: str) -> None:
+    machine = _machine(tmp_path)
+    with pytest.raises(SpecError) as caught:
+        search(_cascade(), machine, goal=goal)
+    assert str(caught.value) == (
+        f"machine {machine.name}: {asked} on a machine whose convention is published, where only the fewest cycles are searched; "
+        "expected objective latency without limits and budgets"
+    )
