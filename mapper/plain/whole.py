@@ -15,8 +15,9 @@ from archmodel.records.constraints import Rule
 from archmodel.records.goal import Goal
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
-from archmodel.records.mapping import Certificate, Node
+from archmodel.records.mapping import Certificate, Node, leaves
 
+from ..allowed import allowed
 from ..found import Mapped
 from ..fronts import best as best_sum
 from .compulsory import compulsory, priced
@@ -53,8 +54,27 @@ class Candidate:
 
 
 def search_graph(graph: Graph, einsums: tuple[Einsum, ...], machine: Machine, engine: Engine, costs: Costs, goal: Goal) -> Mapped:
-    """The best trees for these Einsums of a graph.  Raises SpecError where one fits in no way."""
+    """The best trees for these Einsums of a graph, those that constraints give as they are.  Raises SpecError where one fits in no way."""
     del costs
+    given = tuple(dict.fromkeys(tree for einsum in einsums if (tree := allowed(goal.constraints, einsum.name).tree()) is not None))
+    told = {end.einsum for tree in given for end in leaves(tree)}
+    rest = tuple(einsum for einsum in einsums if einsum.name not in told)
+    nothing = Mapped((), Certificate(goal.objective, 0, 0, 0, 0, scope="the trees that constraints give"))
+    found = _searched(graph, rest, machine, engine, goal) if rest else nothing
+    return _with(found, given, graph, engine, goal) if given else found
+
+
+def _with(found: Mapped, given: tuple[Node, ...], graph: Graph, engine: Engine, goal: Goal) -> Mapped:
+    """With trees that are given."""
+    trees = (*found.trees, *given)
+    (more, longer), (energy, cycles), proof = priced(graph, given, engine), priced(graph, trees, engine), found.certificate
+    value: float = {"energy": float(energy), "latency": cycles, "edp": float(energy * cycles)}[goal.objective]
+    alone: float = {"energy": float(more), "latency": longer, "edp": 0.0}[goal.objective]
+    least = proof.lower_bound + alone if found.trees else value
+    return Mapped(trees, replace(proof, value=value, lower_bound=min(value, least)))
+
+
+def _searched(graph: Graph, einsums: tuple[Einsum, ...], machine: Machine, engine: Engine, goal: Goal) -> Mapped:
     search = Search(graph, einsums, machine, engine, goal)
     found = list(search.candidates())
     if not found:

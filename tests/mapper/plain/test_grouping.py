@@ -8,7 +8,7 @@ import pytest
 
 from archmodel import load_machine, load_model
 from archmodel.engines.plain.cost import cost_of
-from archmodel.records.constraints import Constraints, GroupRule
+from archmodel.records.constraints import Constraints, GroupRule, TreeRule
 from archmodel.records.goal import Goal
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Machine
@@ -158,3 +158,11 @@ def test_a_budget_stops_early_with_an_honest_bound_and_is_replayed() -> None:
     assert timed is not None
     again = search(graph, plain(), goal=replace(ENERGY, nodes=max(1, timed.nodes))).certificate
     assert again is not None and again.value <= timed.value
+
+
+def test_a_tree_that_is_given_is_taken() -> None:
+    graph = chain(64, 32, 64, 32)
+    alone = search(chain(64, 32, 64, 32), plain(), goal=replace(ENERGY, constraints=Constraints((GroupRule(("x", "y"), False),))))
+    tree = next(tree for tree in alone.trees if leaves(tree)[0].einsum == "x")
+    found = proved(graph, plain(), replace(ENERGY, constraints=Constraints((TreeRule(tree),))))
+    assert set(found.trees) == set(alone.trees)
