@@ -14,7 +14,7 @@ from archmodel.records.base import SpecError
 from .devices import add_devices, fabric_sets, split_of
 from .goal import add_goal, goal_of
 from .output import check_writable, deliver, dump, wants_json
-from .parser import Parser
+from .parser import Parser, close_to
 from .work import add_costs, add_machine, add_output, add_work, costs_of, graph_of, machine_of, names_of
 
 if TYPE_CHECKING:
@@ -59,11 +59,9 @@ def execute(given: argparse.Namespace) -> int:
     check_writable(given.program)
     machine, graph, costs = machine_of(machine_name, [*given.sets, *fabric_sets(given)]), graph_of(given, model), costs_of(given)
     goal = replace(goal_of(given, machine), split=split_of(given), overlap=given.overlap)
-    from ..report.mapped import shown
-
     best = _searched(graph, machine, costs, goal)
     answer = best if given.mapping is None else _priced(given.mapping, best)
-    found = shown(answer, given.product)
+    found = _shown(answer, given.product)
     if given.program is not None:
         _write_program(given.program, answer, found.names)
     if given.output is not None and given.output.suffix in (".yaml", ".yml"):
@@ -73,6 +71,17 @@ def execute(given: argparse.Namespace) -> int:
     else:
         deliver(_told(given, answer, best, found), given.output)
     return 0
+
+
+def _shown(answer: Answer, wanted: list[str] | None) -> Shown:
+    """What is asked for by name, or all.  Raises SpecError for a name of neither a product nor a tree."""
+    from ..report.mapped import shown
+
+    found = shown(answer)
+    for name in wanted or ():
+        if name not in found.known:
+            raise SpecError(f"--product {name}: no such matrix product; {close_to(name, found.known[:40])}")
+    return found if wanted is None else found.only(wanted)
 
 
 def _searched(graph: Graph, machine: Machine, costs: Costs, goal: Goal) -> Answer:

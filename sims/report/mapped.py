@@ -10,13 +10,12 @@ from typing import Any
 from archmodel.cost import Costs
 from archmodel.engines import Work, engine_module
 from archmodel.executing import executed
-from archmodel.records.base import SpecError, record_hash, to_plain
+from archmodel.records.base import record_hash, to_plain
 from archmodel.records.goal import Goal
 from archmodel.records.graph import Graph
 from archmodel.records.machine import Engine, Machine
 from archmodel.records.mapping import Certificate, Mapping, Node, leaf, leaves
 from archmodel.records.result import Moved, Result
-from archmodel.schema import choice
 from mapper.worth import value
 
 from .rows import certificate
@@ -59,22 +58,24 @@ class Shown:
         """What has a Program, by name."""
         return [*(item.einsum.name for item in self.items), *self.whole]
 
+    @property
+    def known(self) -> list[str]:
+        """What may be asked for by name: products, fused trees, Einsums of trees on plain engines."""
+        return [*self.names, *dict.fromkeys(end.einsum for tree, _ in self.plain for end in leaves(tree))]
 
-def shown(answer: Answer, wanted: list[str] | None) -> Shown:
-    """All of an answer, or what is asked for by name.  Raises SpecError for a name of neither a product nor a tree."""
+    def only(self, wanted: list[str]) -> Shown:
+        """What is asked for by name."""
+        plain = [(tree, engine) for tree, engine in self.plain if {end.einsum for end in leaves(tree)} & set(wanted)]
+        whole = {name: tree for name, tree in self.whole.items() if name in wanted}
+        return Shown([item for item in self.items if item.einsum.name in wanted], whole, plain)
+
+
+def shown(answer: Answer) -> Shown:
+    """All of an answer."""
     plain = plain_trees(answer)
     own = {id(tree) for tree, _ in plain}
     whole = {name: tree for name, tree in fused(answer.mapping).items() if id(tree) not in own}
-    items = products(answer.graph, answer.mapping, answer.machine, answer.result)
-    if wanted is None:
-        return Shown(items, whole, plain)
-    members = [{end.einsum for end in leaves(tree)} for tree, _ in plain]
-    names = [*(item.einsum.name for item in items), *whole, *(name for tree in members for name in sorted(tree))]
-    for name in wanted:
-        if name not in names:
-            raise SpecError(f"--product {name}: no such matrix product; expected {choice(name, names[:40])}")
-    return Shown([item for item in items if item.einsum.name in wanted], {name: tree for name, tree in whole.items() if name in wanted},
-                 [pair for pair, held in zip(plain, members, strict=True) if held & set(wanted)])  # fmt: skip
+    return Shown(products(answer.graph, answer.mapping, answer.machine, answer.result), whole, plain)
 
 
 def plain_trees(answer: Answer) -> list[tuple[Node, Engine]]:

@@ -44,4 +44,4 @@ def test_weights_are_read_and_results_written() -> None:
     assert weight.writes == 0 and weight.reads >= 12 * 768 * 3072
     assert rows["dram", "x.out"].writes >= 70 * 768
     assert summary(found)["traffic"][0].keys() == {"level", "tensor", "reads", "writes", "unit"}
-    assert to_json(found, shown(found, None))["energy_by_level"]["dram"] > 0
+    assert to_json(found, shown(found))["energy_by_level"]["dram"] > 0
