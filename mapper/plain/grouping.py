@@ -111,6 +111,8 @@ class Grouping:
         if found is None:
             return complex(NEVER)
         self.single[which] = found
+        if found.lower_bound is not None:
+            self.low[which] = self._run(complex(found.lower_bound), which)
         return float(found.energy_pj) * self.library.scale.energy + found.cycles * self.library.scale.cycles
 
     def _run(self, cost: complex, which: int) -> complex:

@@ -153,31 +153,38 @@ class Search:
             return None
         trees = tuple(Plan(mine, choices[pick].plan.layers).tree() for (mine, choices), pick in zip(problems, chosen.picks, strict=True))
         energy, cycles = priced(self.graph, trees, self.engine)
-        value = Candidate(trees, float(energy), cycles, self.goal.objective, not self.grouped, 0.0, chosen.sums, chosen.sums, chosen.sums)
-        return replace(value, least=value.value(self.goal.objective))
+        return Candidate(trees, float(energy), cycles, self.goal.objective, False, 0.0, chosen.sums, chosen.sums, chosen.sums)
 
     @property
     def _rules(self) -> tuple[Rule, ...]:
         return self.goal.constraints.rules if self.goal.constraints else ()
 
     def _alone(self) -> Candidate:
+        """Every Einsum by itself; a time that is given is shared out among those that differ."""
         known: dict[Any, Choice | None] = {}
+        problems = [problem(self.graph, einsum, self.engine.name, self.engine.params, self._rules) for einsum in self.einsums]
+        seconds = None if self.goal.seconds is None else self.goal.seconds / len({alike(mine) for mine in problems})
         trees, least = [], 0.0
-        for einsum in self.einsums:
-            mine = problem(self.graph, einsum, self.engine.name, self.engine.params, self._rules)
+        for einsum, mine in zip(self.einsums, problems, strict=True):
             key = alike(mine)
             if key not in known:
-                known[key] = best(mine, self.goal)
+                known[key] = best(mine, replace(self.goal, seconds=seconds))
             if (found := known[key]) is None:
                 raise SpecError(f"machine {self.machine.name}: no tile of {einsum.name} fits {self.engine.name}")
             trees.append(Plan(mine, found.plan.layers).tree())
-            cost = found.energy_pj * einsum.repeat, found.cycles * -(-einsum.repeat // self.engine.count)
-            least += cost[1] if self.goal.objective == "latency" else cost[0]
+            least += self._least_of(found, einsum.repeat)
         energy, cycles = priced(self.graph, tuple(trees), self.engine)
-        if self.goal.objective == "edp":
-            least = float(energy * cycles) if len(self.einsums) == 1 else 0.0
-        return Candidate(tuple(trees), float(energy), cycles, self.goal.objective, not self.grouped, float(least),
-                         len(known), len(known), len(known))  # fmt: skip
+        if self.goal.objective == "edp" and len(self.einsums) > 1:
+            least = 0.0  # a product of sums is no sum of products
+        space, evaluated, nodes = (sum(getattr(each, name) for each in known.values() if each) for name in ("space", "evaluated", "nodes"))
+        return Candidate(tuple(trees), float(energy), cycles, self.goal.objective, not self.grouped, least, space, evaluated, nodes)
+
+    def _least_of(self, found: Choice, repeat: int) -> float:
+        """What all instances of an Einsum have at least of the objective."""
+        turns = -(-repeat // self.engine.count)
+        own = {"energy": found.energy_pj, "latency": found.cycles, "edp": found.energy_pj * found.cycles}[self.goal.objective]
+        times = {"energy": repeat, "latency": turns, "edp": repeat * turns}[self.goal.objective]
+        return float(own if found.lower_bound is None else found.lower_bound) * times
 
     def least(self, found: Iterable[Candidate]) -> float:
         """What nothing in the scope has less of: for a product of energy and cycles, that of the least of each."""
