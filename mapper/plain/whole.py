@@ -28,6 +28,7 @@ from .plan import Plan
 from .problem import problem
 
 ALONE = "one Einsum a tree: every tile size of every loop, order of residences and way to spread"
+PERFECT = "one Einsum a tree: every tile size that divides what it cuts, order of residences and way to spread"
 GROUPED = "perfect tiles; every partition into groups that share one path (docs/mapper.md), order of residences and way to spread"
 EVERY = "ragged tiles; every partition into groups that share one path (docs/mapper.md); groups of several are searched with perfect tiles"
 
@@ -107,7 +108,7 @@ class Search:
     @property
     def scope(self) -> str:
         if not self.grouped:
-            return ALONE
+            return PERFECT if self.goal.tiles == "perfect" else ALONE
         return GROUPED if self.goal.tiles == "perfect" else EVERY
 
     def candidates(self) -> Iterator[Candidate]:
