@@ -8,8 +8,10 @@ from math import ceil
 import numpy as np
 import pytest
 
+from archmodel import load_machine, search
 from archmodel.engines.plain.cost import cost_of
 from archmodel.records.goal import Goal
+from archmodel.workload.gemm import gemm_graph
 from mapper.plain import plan
 from mapper.plain.one import best
 from mapper.plain.problem import problem
@@ -51,3 +53,12 @@ def test_an_append_to_a_cache_is_searched_by_what_it_appends() -> None:
     found = best(problem(graph, graph.einsums[0], "array", A3), Goal("energy"))
     assert found is not None
     assert found.energy_pj == cost_of(graph, found.tree, A3).energy_pj == 32 * (2 * 200 + 4 * 6 + 4 * 1 + 1)
+
+
+def test_a_budget_leaves_a_gap_and_says_so() -> None:
+    graph, machine = gemm_graph(1024, 1024, 1024), load_machine("plain-a3")
+    soon, later = (search(graph, machine, goal=Goal("energy", nodes=nodes)).certificate for nodes in (2_000, 500_000))
+    assert soon is not None and later is not None
+    assert not soon.optimal and soon.gap > 0 and soon.nodes >= 2_000 and soon.space > 1
+    assert soon.lower_bound <= later.lower_bound <= later.value <= soon.value
+    assert search(graph, machine, goal=Goal("energy", nodes=2_000)).certificate == soon
