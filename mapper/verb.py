@@ -16,6 +16,7 @@ from .constraints import check
 from .devices import search as searched
 from .granules import refuse_goals
 from .refusals import nothing_left
+from .room import check_room
 from .worth import given_whole, refuse_beyond
 
 
@@ -26,6 +27,7 @@ def search(graph: Graph, machine: Machine, costs: Costs | None = None, goal: Goa
     for limits that nothing keeps, with the least that there is.
     """
     check(goal.constraints, graph, machine)
+    check_room(goal, graph, machine)
     refuse_goals(machine, goal)
     costs = costs or default_costs()
     if (whole := _whole(graph, machine, goal)) is not None:

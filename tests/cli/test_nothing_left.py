@@ -50,13 +50,29 @@ def test_limits_that_contradict_each_other_are_both_named(capsys: pytest.Capture
 
 def test_rules_that_leave_nothing_are_named_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "c.yaml"
-    file.write_text("einsums:\n  gemm:\n    tiles:\n      register: {m: 8, k: 8}\n    order: {register: [a]}\n    spatial: {rows: [m]}\n")
-    assert refusal(capsys, *GEMM, "--constrain", str(file)) == [f"{file}:4 leaves no mapping of {NAME}"]
-    file.write_text(file.read_text().replace("8", "4"))
-    lines = refusal(capsys, *GEMM, "--constrain", str(file), "--limit", "register=20")
-    assert lines[0] == f"{file}:4 and --limit register=20 together leave no mapping of {NAME}"
-    assert lines[1].startswith(f"--limit register=20: no mapping of {NAME} was found with register of at most 20 beside the others; ")
+    file.write_text("einsums:\n  gemm:\n    tiles:\n      register: {m: 4, k: 4}\n    order: {register: [a]}\n    spatial: {rows: [m]}\n")
+    lines = refusal(capsys, *GEMM, "--constrain", str(file), "--limit", "latency=8")
+    assert lines[0].endswith(f"--limit latency=8 together leave no mapping of {NAME}") and lines[0].startswith(f"{file}:")
+    assert lines[1].startswith(f"--limit latency=8: no mapping of {NAME} has latency of at most 8; the least beside the others is ")
     assert said(capsys, *GEMM, "--constrain", str(file), "--limit", "register=24").code == 0
+
+
+@pytest.mark.parametrize(
+    ("rules", "text"),
+    [
+        ("limits: {buffer: 10}\neinsums: {gemm: {tiles: {buffer: {m: 8}}}}\n",
+         "c.yaml:2 and c.yaml:1: tiles of gemm at buffer take at least 17 words of 10"),
+        ("einsums: {gemm: {tiles: {register: {m: 8, k: 8}}}}\n", "c.yaml:1: tiles of gemm at register take at least 80 words of 64"),
+        ("einsums: {gemm: {tiles: {buffer: {m: {multiple: 3, max: 7}}}}}\n",
+         "c.yaml:1: no tile of m, which is 8, is as it says and divides it"),
+    ],
+    ids=["a limit", "a level", "no divisor"],
+)  # fmt: skip
+def test_tiles_that_leave_no_room_are_refused_at_once(rules: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                      capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    Path("c.yaml").write_text(rules)
+    assert refusal(capsys, *GEMM, "--constrain", "c.yaml") == [text]
 
 
 def test_a_limit_on_words_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
