@@ -111,7 +111,9 @@ class Grouping:
         if found is None:
             return complex(NEVER)
         self.single[which] = found
-        if found.lower_bound is not None:
+        if self._only(which).output in self._only(which).inputs:  # read and written, it stays once where two were searched
+            self.low[which] = 0j
+        elif found.lower_bound is not None:
             self.low[which] = self._run(complex(found.lower_bound), which)
         return float(found.energy_pj) * self.library.scale.energy + found.cycles * self.library.scale.cycles
 

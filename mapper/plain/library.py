@@ -48,8 +48,11 @@ class Library:
         return self.problems[einsum.name]
 
     def fusion(self, group: Group) -> Fusion | None:
-        """The search for a group, None where an intermediate can't stay in the fusion level, or an Einsum has no exact table."""
+        """The search for a group, None where an intermediate can't stay in the fusion level, or an Einsum has no exact table or reads
+        its own result."""
         members = []
+        if any(einsum.output in einsum.inputs for einsum in group.members):
+            return None
         for einsum in group.members:
             mine = self.problem(einsum)
             kept = frozenset(place for place, operand in enumerate(mine.operands) if operand.name in group.kept)

@@ -118,13 +118,19 @@ class Plan:
         return scene, stays, Leaf(problem.einsum, cuts, (*shared, *stays))
 
     def tree(self) -> Node:
-        """As a mapping's tree: below the shared part, if there is one.  Loops of one iteration are left out."""
+        """As a mapping's tree: below the shared part, if there is one.  Loops of one iteration are left out.
+
+        What an Einsum reads of its own result, as a running sum does, stays where the first of both begins to.
+        """
         problem = self.problem
         left = {rank.name: rank.left for rank in problem.ranks}
         kept: list[Cut | tuple[int, int]] = []
+        stays: set[tuple[str, int]] = set()
         for step in self.steps():
             if not isinstance(step, Cut):
-                kept.append(step)
+                name = problem.operands[step[0]].name
+                kept += [] if (name, step[1]) in stays else [step]
+                stays.add((name, step[1]))
             elif step.tile < left[step.rank]:
                 left[step.rank] = int(step.tile)
                 kept.append(step)

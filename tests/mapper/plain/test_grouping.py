@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from archmodel import load_machine, load_model
+from archmodel.cascade.graph import graph_of as cascade_graph
 from archmodel.engines.plain.cost import cost_of
+from archmodel.load import load_cascade
 from archmodel.records.constraints import Constraints, GroupRule, TreeRule
 from archmodel.records.goal import Goal
 from archmodel.records.graph import Graph
@@ -166,3 +168,12 @@ def test_a_tree_that_is_given_is_taken() -> None:
     tree = next(tree for tree in alone.trees if leaves(tree)[0].einsum == "x")
     found = proved(graph, plain(), replace(ENERGY, constraints=Constraints((TreeRule(tree),))))
     assert set(found.trees) == set(alone.trees)
+
+
+def test_what_reads_its_own_result_is_mapped_by_itself() -> None:
+    """A running maximum reads what its step before gave: nothing is proved of it but what is compulsory."""
+    graph = cascade_graph(load_cascade("one-pass", {"p": 64, "m1": 4}))
+    found = search(graph, plain(), goal=ENERGY)
+    own = {einsum.name for einsum in graph.einsums if einsum.output in einsum.inputs}
+    assert own and own <= {leaves(tree)[0].einsum for tree in found.trees if len(leaves(tree)) == 1}
+    assert found.certificate is not None and found.certificate.lower_bound < found.certificate.value
