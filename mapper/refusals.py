@@ -20,6 +20,8 @@ from .worth import measured
 
 Attempt = Callable[..., Mapping]
 """A search for a goal, on the machine or on another one; raises SpecError where it finds nothing."""
+OPEN = "the least that was found"
+"""Said of what no bound proves to be the least."""
 LARGEST = 1 << 30
 """Bytes of a buffer that is tried first: where it does not help, size is not what is wrong."""
 
@@ -37,7 +39,8 @@ def nothing_left(graph: Graph, machine: Machine, costs: Costs, goal: Goal, attem
     where, what = " and ".join(places), "leaves" if len(places) == 1 else "together leave"
     least = [_beyond(graph, machine, costs, _only(goal, [other for other in needed if other is not rule]), rule, attempt)
              for rule in needed if isinstance(rule, Limit)]  # fmt: skip
-    return SpecError("\n".join([f"{where} {what} no mapping of {graph.name} on {machine.name}", *least]))
+    sure = "that was found" if any(OPEN in line for line in least) else ""
+    return SpecError("\n".join([" ".join(filter(None, (where, what, "no mapping", sure, f"of {graph.name} on {machine.name}"))), *least]))
 
 
 def _named(rule: Rule | Limit) -> str:
@@ -75,8 +78,10 @@ def _beyond(graph: Graph, machine: Machine, costs: Costs, others: Goal, limit: L
     minimised = limit.what in OBJECTIVES
     found = attempt(replace(others, objective=limit.what) if minimised else others)
     least = measured(graph, machine, found, evaluate(graph, found, machine, costs=costs), limit)
-    if minimised:
+    if minimised and found.certificate is not None and found.certificate.optimal:
         return f"{where}: no mapping of {graph.name} on {machine.name} has {what}; the least{beside} is {least:,.10g}"
+    if minimised:
+        return f"{where}: no mapping of {graph.name} on {machine.name} was found with {what}; {OPEN}{beside} is {least:,.10g}"
     has = "" if least is None else f"; the best mapping without it has {least:,.10g}"
     return f"{where}: no mapping of {graph.name} on {machine.name} was found with {what}{beside}{has}"
 

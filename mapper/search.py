@@ -209,9 +209,21 @@ def _at_first_clock(found: Found, machine: Machine) -> Found:
 
 
 def _of_one(graph: Graph, machine: Machine, goal: Goal) -> Engine | None:
-    """The engine that takes all Einsums, if it maps them at once."""
-    engines = {engines_of(graph, einsum, machine, goal)[0] for einsum in graph.einsums} if _at_once(machine.engines[0]) else set()
-    return engines.pop() if len(engines) == 1 else None
+    """The engine that takes all Einsums, if it maps them at once; None where no engine does that.
+
+    Raises SpecError where one that does could share them with another: what goes where would be a search of its own, which nobody makes.
+    """
+    whole = [engine for engine in machine.engines if _at_once(engine)]
+    if not whole:
+        return None
+    able = {engine.name: engine for einsum in graph.einsums for engine in engines_of(graph, einsum, machine, goal)}
+    if not set(able).intersection(engine.name for engine in whole):
+        return None
+    if len(able) == 1:
+        return able.popitem()[1]
+    raise SpecError(f"machine {machine.name}: {', '.join(able)} could share the Einsums, and a {whole[0].type} engine maps all of them by "
+                    "itself; name one engine for every Einsum, with --constrain FILE (einsums: {'*': {engine: "
+                    f"{whole[0].name}}}}})")  # fmt: skip
 
 
 def _at_once(engine: Engine) -> bool:

@@ -9,6 +9,7 @@ of loops are fused: a branch says whether its bodies run one after another or si
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Annotated, ClassVar
 
 from .base import OneOf, SpecError, Within, check_fields
@@ -223,8 +224,10 @@ class Certificate:
 
     @property
     def gap(self) -> float:
-        """Relative distance of the value from its lower bound; 0 is proved optimal."""
-        return 0.0 if self.value == self.lower_bound else self.value / self.lower_bound - 1.0
+        """Relative distance of the value from its lower bound; 0 is proved optimal, infinite above a bound of 0."""
+        if self.value == self.lower_bound:
+            return 0.0
+        return self.value / self.lower_bound - 1.0 if self.lower_bound else inf
 
     @property
     def optimal(self) -> bool:

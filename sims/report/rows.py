@@ -116,7 +116,8 @@ def certificate(proof: Certificate | None) -> dict[str, Any] | None:
     """What is proved of the mapping; null where none was searched."""
     if proof is None:
         return None
-    return {"objective": proof.objective, "value": proof.value, "lower_bound": proof.lower_bound, "gap": proof.gap,
+    return {"objective": proof.objective, "value": proof.value, "lower_bound": proof.lower_bound,
+            "gap": proof.gap if proof.lower_bound or proof.optimal else None,
             "space": proof.space, "evaluated": proof.evaluated, "nodes": proof.nodes, "scope": proof.scope, "optimal": proof.optimal,
             "choices": to_plain(proof.choices)}  # fmt: skip
 

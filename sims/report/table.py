@@ -181,4 +181,5 @@ def certificate_line(mapping: Mapping) -> str:
     space = f"{proof.space:,} mapping{'s' * (proof.space != 1)} ({proof.scope or 'docs/timing.md says which'}), {proof.evaluated:,} priced"
     if proof.optimal:
         return f"proved best in {proof.objective} of {space}"
-    return f"the best in {proof.objective} that was found, at most {100 * proof.gap:.3g} % above the bound proved of {space}"
+    far = f"at most {100 * proof.gap:.3g} % above the bound proved" if proof.lower_bound else "without a bound,"
+    return f"the best in {proof.objective} that was found, {far} of {space}"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 
 from archmodel import evaluate, load_machine, load_model, search
 from archmodel.cost import default_costs
 from archmodel.records.base import SpecError
+from archmodel.records.constraints import Constraints, EngineRule
 from archmodel.records.goal import Goal
 from archmodel.records.graph import Einsum, Graph
 from archmodel.records.machine import Engine, Machine
@@ -66,3 +68,18 @@ def test_what_fits_one_engine_only_goes_there() -> None:
     assert cheapest(graph, graph.einsums[0], [refuse, lambda _graph, _einsum: fine], 64, setting) == (fine, 64)
     with pytest.raises(SpecError, match="gemm: no tile fits"):
         cheapest(graph, graph.einsums[0], [refuse, refuse], 64, setting)
+
+
+def test_a_plain_engine_beside_another_that_could_take_its_einsums_is_refused_and_a_rule_says_which() -> None:
+    """Each alone proves its best; a mapping on the first of them is none of the whole machine."""
+    plain = load_machine("plain-a3")
+    slow, fast = (Engine(name, "plain", "core", replace(plain.engine("array").params, mac_pj=Fraction(pj)))
+                  for name, pj in (("slow", 10), ("fast", 1)))  # fmt: skip
+    graph = gemm_graph(16, 16, 16)
+    for engines in ((slow, fast), (load_machine("edge-npu").engine("array"), fast)):
+        machine = replace(load_machine("edge-npu"), engines=engines)
+        with pytest.raises(SpecError, match=f"^machine edge-npu: {engines[0].name}, fast could share the Einsums, and a plain engine maps"):
+            search(graph, machine, goal=Goal("energy", tiles="perfect"))
+        rule = Constraints((EngineRule("*", ("fast",), "rules.yaml:1"),))
+        found = search(graph, machine, goal=Goal("energy", tiles="perfect", constraints=rule))
+        assert [leaf(tree).engine for tree in found.trees] == ["fast"]
