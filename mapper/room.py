@@ -18,11 +18,9 @@ from .allowed import Allowed, allowed
 
 def check_room(goal: Goal, graph: Graph, machine: Machine) -> None:
     """Raises SpecError, with the lines of the rules, where tiles on a plain engine leave no mapping of an Einsum."""
-    if goal.constraints is None:
-        return
     levels = [level for engine in machine.engines for level in getattr(engine.params, "levels", ())[1:]]
-    found = [text for einsum in graph.einsums if (rules := allowed(goal.constraints, einsum.name))
-             for level in levels if not level.bypass for text in _faults(goal, graph, einsum, rules, level)]  # fmt: skip
+    found = [text for einsum in graph.einsums for level in levels if not level.bypass
+             for text in _faults(goal, graph, einsum, allowed(goal.constraints, einsum.name), level)]  # fmt: skip
     if found:
         raise SpecError("\n".join(dict.fromkeys(found)))
 
@@ -45,9 +43,11 @@ def _faults(goal: Goal, graph: Graph, einsum: Einsum, rules: Allowed, level: Lev
         need += prod(sizes) * Fraction(tensor.bits, level.word_bits) * (2 if level.buffering == "double" else 1)
     limit = next((limit for limit in goal.limits if limit.what == level.name), None)
     words = level.words if limit is None else min(level.words or int(limit.most), int(limit.most))
-    if places and words is not None and need > words:
-        where = " and ".join([*places, *([limit.place] if limit and words != level.words else [])])
-        yield f"{where}: tiles of {einsum.name} at {level.name} take at least {-(-need.numerator // need.denominator):,} words of {words:,}"
+    least = -(-need.numerator // need.denominator)
+    where = [*places, *([limit.place] if limit and words != level.words else [])]
+    if where and words is not None and least > words:
+        what = "what is held" if places else "one element of every tensor"
+        yield f"{' and '.join(where)}: {what} of {einsum.name} at {level.name} takes at least {least:,} words of {words:,}"
 
 
 def _least(rules: list[TileRule], extent: int, perfect: bool) -> int | None:

@@ -61,12 +61,14 @@ def test_rules_that_leave_nothing_are_named_by_line(tmp_path: Path, capsys: pyte
     ("rules", "text"),
     [
         ("limits: {buffer: 10}\neinsums: {gemm: {tiles: {buffer: {m: 8}}}}\n",
-         "c.yaml:2 and c.yaml:1: tiles of gemm at buffer take at least 17 words of 10"),
-        ("einsums: {gemm: {tiles: {register: {m: 8, k: 8}}}}\n", "c.yaml:1: tiles of gemm at register take at least 80 words of 64"),
+         "c.yaml:2 and c.yaml:1: what is held of gemm at buffer takes at least 17 words of 10"),
+        ("limits: {buffer: 2}\n", "c.yaml:1: one element of every tensor of gemm at buffer takes at least 3 words of 2"),
+        ("einsums: {gemm: {tiles: {register: {m: 8, k: 8}}}}\n",
+         "c.yaml:1: what is held of gemm at register takes at least 80 words of 64"),
         ("einsums: {gemm: {tiles: {buffer: {m: {multiple: 3, max: 7}}}}}\n",
          "c.yaml:1: no tile of m, which is 8, is as it says and divides it"),
     ],
-    ids=["a limit", "a level", "no divisor"],
+    ids=["a limit", "a limit alone", "a level", "no divisor"],
 )  # fmt: skip
 def test_tiles_that_leave_no_room_are_refused_at_once(rules: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                                       capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
