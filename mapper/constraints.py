@@ -171,6 +171,8 @@ def _level_faults(rule: TileRule | OrderRule | KeepRule, places: list[_Place], e
     if isinstance(rule, KeepRule | TileRule) and rule.tensor and rule.tensor not in tensors:
         yield _no("tensor", rule.tensor, rule.einsum, tensors)
     if isinstance(rule, TileRule):
+        if all(hasattr(engine.params, "levels") and engine.params.levels[0].name == rule.level for engine in engines):
+            yield f"tile of {rule.rank} at {rule.level}: it is the outermost level, which holds everything whole"
         if rule.rank not in ranks:
             yield _no("rank", rule.rank, rule.einsum, ranks)
         elif not any(_left([rule], extent) for place in places for rank, extent in place.einsum.ranks if rank == rule.rank):
