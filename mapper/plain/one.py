@@ -212,27 +212,29 @@ class Search:
 
     def _complete(self, kept: Kept, row: Row) -> None:
         """Prices what a whole draft stands for: first where all shares are even, which spares most energy."""
-        least = self._offered(self.realizer.plans(row, even=True))
+        least = self._offered(row, even=True)
         if not self.space.perfect and max(row.wide) > 1:
             _, cycles = self._least(kept, row.rows[np.array([row.place])])
             if self.archive.able(np.array([least]), cycles)[0]:
-                self._offered(self.realizer.plans(row, even=False))
+                self._offered(row, even=False)
 
-    def _offered(self, plans: Plan | None) -> float:
+    def _offered(self, row: Row, even: bool) -> float:
         """Offers what may win of many mappings; returns the least energy of any of them."""
+        plans, least = self.realizer.plans(row, even, self.archive.able)
+        self._count(self.realizer.examined)
+        self.realizer.examined = 0
         if plans is None:
-            return inf
+            return least
         energy, cycles = _priced(plans)
         self.dived = True
         self.evaluated += len(energy)
-        self._count(len(energy))
         first, then = self.archive.key(energy, cycles)
         for place in np.lexsort((then, first))[: 1 if self.archive.objective else None].tolist():
             if self.archive.able(energy[place : place + 1], cycles[place : place + 1])[0]:
                 plan = plans[place]
                 exact, whole = plan.cost()
                 self.archive.offer(Choice(float(exact), int(whole), plan))
-        return float(energy.min())
+        return least
 
 
 def _priced(plans: Plan) -> tuple[Array, Array]:

@@ -7,9 +7,10 @@ beats in room, in pieces and in steps, and what is left of all ranks is combined
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import accumulate
-from math import prod
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
+from math import inf, prod
 
 import numpy as np
 
@@ -29,6 +30,10 @@ Chain = list[tuple[Array, str, int]]
 """Loops over one rank, outermost first: the tile, the axis ("" in time), the level that it stands above."""
 
 
+Able = Callable[[Array, Array], Array]
+"""Of energy and cycles, at least: which may still matter."""
+
+
 @dataclass(frozen=True)
 class Part:
     """What a draft says of one rank at one level.
@@ -44,11 +49,18 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Options:
-    """Sizes of one rank, options that none beats: [level] of (sizes of its choices by place, tile above, tiles on axes)."""
+    """Sizes of one rank, [level] of those of its choices by place, the tile above what is spread, and the tiles on axes.
+
+    steps   the fewest that any of them takes
+    pieces  for which a tile of an operand moves between a level, or compute, and the next one outside, by (operand, level): inside,
+            outside, of results that come back outside, and of both the first visits
+    """
 
     sizes: tuple[dict[int, Array], ...]
     above: tuple[Array, ...]
     tiles: tuple[tuple[Array, ...], ...]
+    steps: Array = field(default_factory=lambda: np.zeros(0))
+    pieces: dict[tuple[int, int], Array] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.above[0])
@@ -56,7 +68,9 @@ class Options:
     def __getitem__(self, which: Array) -> Options:
         return Options(tuple({place: size[which] for place, size in level.items()} for level in self.sizes),
                        tuple(tile[which] for tile in self.above),
-                       tuple(tuple(tile[which] for tile in level) for level in self.tiles))  # fmt: skip
+                       tuple(tuple(tile[which] for tile in level) for level in self.tiles),
+                       self.steps[which] if len(self.steps) else self.steps,
+                       {spot: pieces[:, which] for spot, pieces in self.pieces.items()})  # fmt: skip
 
 
 class Realizer:
@@ -65,24 +79,60 @@ class Realizer:
     def __init__(self, space: Space, kept: Kept) -> None:
         self.space, self.kept = space, kept
         self._known: dict[tuple[int, tuple[Part, ...], bool, bool], Options] = {}
+        self.examined = 0
 
-    def plans(self, row: Row, even: bool) -> Plan | None:
-        """The mappings that a draft stands for, as arrays, without those that others of them beat; None if none fits.
+    def plans(self, row: Row, even: bool, able: Able) -> tuple[Plan | None, float]:
+        """The mappings that a draft stands for, as arrays, that fit and that ``able`` lets pass by energy and cycles; and the least energy.
 
         ``even`` leaves out those where what an instance is given is no multiple of the tile that it cuts: they spare nothing but steps.
         """
         levels = _levels(row)
         parts = [tuple(self._part(at, rank) for at in levels) for rank in range(len(self.space.names))]
-        plans = self._combined(levels, [self._options(rank, mine, even, tight=False) for rank, mine in enumerate(parts)])
-        if not self.space.perfect and (self._fits(plans, levels) != self._fits(plans)).any():
-            plans = self._combined(levels, [self._options(rank, mine, even, tight=True) for rank, mine in enumerate(parts)])
-        able = np.flatnonzero(self._fits(plans))
-        return plans[able] if len(able) else None
+        plans, least = self._combined(levels, [self._options(rank, mine, even, tight=False) for rank, mine in enumerate(parts)], able)
+        if plans and not self.space.perfect and (self._fits(plans, levels) != self._fits(plans)).any():
+            plans, _ = self._combined(levels, [self._options(rank, mine, even, tight=True) for rank, mine in enumerate(parts)], able)
+        if plans is None:
+            return None, least
+        fits = np.flatnonzero(self._fits(plans))
+        return (plans[fits] if len(fits) else None), least
 
-    def _combined(self, levels: list[Row], options: list[Options]) -> Plan:
+    def _combined(self, levels: list[Row], options: list[Options], able: Able) -> tuple[Plan | None, float]:
+        """All combinations of options of each rank that may matter, and the least energy of any."""
         grid = np.indices([len(option) for option in options]).reshape(len(options), -1)
+        self.examined += grid.shape[1]
+        if not grid.shape[1]:
+            return None, inf
         picked = [option[at] for option, at in zip(options, grid, strict=True)]
-        return Plan(self.space.problem, tuple(_layer(at.rows.order, level, picked) for level, at in enumerate(levels)))
+        energy, cycles = self._costs(picked)
+        kept = np.flatnonzero(able(energy, cycles))
+        if not len(kept):
+            return None, float(energy.min())
+        picked = [option[kept] for option in picked]
+        layers = tuple(_layer(at.rows.order, level, picked) for level, at in enumerate(levels))
+        return Plan(self.space.problem, layers), float(energy.min())
+
+    def _costs(self, picked: list[Options]) -> tuple[Array, Array]:
+        """Energy, and the cycles that compute alone takes."""
+        space, price = self.space, self.space.criteria[0]
+        energy = np.full(len(picked[0]), price.base)
+        for operand, mine in enumerate(space.problem.operands):
+            kept = [level for level in range(mine.home + 1, space.depth) if operand in self.kept[level]]
+            for outer, inner in pairwise([mine.home, *kept, space.depth]):
+                passed: Array = np.full((5, 1), space.elements[operand])
+                for rank in np.flatnonzero(~space.has[operand]).tolist():
+                    passed = passed * picked[rank].pieces[operand, inner]
+                inside, outside, again, first, first_outside = passed
+                compute = inner == space.depth
+                if not mine.written:
+                    energy = energy + price.read[outer, operand] * outside * (mine.times if compute else 1)
+                    energy = energy + (0 if compute else price.write[inner, operand] * inside)
+                    continue
+                energy = energy + price.write[outer, operand] * outside + (0 if compute else price.read[inner, operand] * inside)
+                if space.problem.reduces:
+                    energy = energy + price.read[outer, operand] * (again - first_outside)
+                    energy = energy + (0 if compute else price.write[inner, operand] * (inside - first))
+        each = float(space.problem.repeat * space.problem.point_cycles)
+        return energy, np.ceil(prod((option.steps for option in picked[1:]), start=picked[0].steps * each) * (1 - 1e-13))
 
     def _part(self, at: Row, rank: int) -> Part:
         order, picks, sizes = at.rows.order, at.rows.picks[at.place], self.space.sizes[rank]
@@ -127,20 +177,24 @@ class Realizer:
         return found
 
     def _options(self, rank: int, parts: tuple[Part, ...], even: bool, tight: bool) -> Options:
-        even = even or self._even(rank, parts, tight)
+        """Those that no other beats; where even shares take as few steps as there can be, no others."""
+        wide = prod(prod(part.counts) for part in parts)
+        if not even and (self.space.perfect or wide == 1 or self._quickest(rank, parts, tight, wide)):
+            even = True
         if (key := (rank, parts, even, tight)) not in self._known:
             options = self._all(rank, parts, even, tight)
-            self._known[key] = options[pareto(tuple(_telling(self._marks(rank, parts, options))))] if len(options) else options
+            if len(options):
+                options, held = self._marked(rank, parts, options)
+                self.examined += len(options)
+                marks = [*held, options.steps, *(mark for pieces in options.pieces.values() for mark in (*pieces[:3], *-pieces[3:]))]
+                options = options[pareto(tuple(_telling(marks)))]
+            self._known[key] = options
         return self._known[key]
 
-    def _even(self, rank: int, parts: tuple[Part, ...], tight: bool) -> bool:
-        """Whether even shares take as few steps as there can be."""
-        wide = prod(prod(part.counts) for part in parts)
-        if self.space.perfect or wide == 1:
-            return True
-        options = self._options(rank, parts, True, tight)
-        steps = self._marks(rank, parts, options)[-1] if len(options) else np.ones(1)
-        return bool(steps.min() <= self.space.sizes[rank].count(np.array(wide)))
+    def _quickest(self, rank: int, parts: tuple[Part, ...], tight: bool, wide: int) -> bool:
+        """Whether even shares take as few steps as there can be with so many pieces side by side."""
+        steps = self._options(rank, parts, True, tight).steps
+        return not len(steps) or float(steps.min()) <= float(self.space.sizes[rank].count(np.array(wide)))
 
     def _all(self, rank: int, parts: tuple[Part, ...], even: bool, tight: bool) -> Options:
         """Every combination of sizes, from compute outwards; what is larger than the tile around it is as large as that.
@@ -187,42 +241,57 @@ class Realizer:
         part, at = np.nonzero(given[:, None] > np.arange(int(given.max()))[None, :])
         return which[part], given[part], given[part] * wide - at
 
-    def _marks(self, rank: int, parts: tuple[Part, ...], options: Options) -> list[Array]:
-        """All in which one combination may beat another."""
+    def _marked(self, rank: int, parts: tuple[Part, ...], options: Options) -> tuple[Options, list[Array]]:
+        """With their pieces and steps; and the sizes that take room."""
         space, extent = self.space, self.space.problem.ranks[rank].extent
-        chain: Chain = [(np.full(len(options), tile), "", 0) for tile in space.problem.ranks[rank].above]
-        marks: list[Array] = []
+        chain: Chain = []
+        for shared in space.problem.ranks[rank].above:
+            _cut(chain, np.full(len(options), shared), "", 0)
+        held: list[Array] = []
+        pieces: dict[tuple[int, int], Array] = {}
         for level, part in enumerate(parts, 1):
             axes = space.spreads[level - 1].axes
             if axes:
-                chain.append((options.above[level - 1], "", level))
-                chain += [(tile, axis.name, level) for axis, tile in zip(axes, options.tiles[level - 1], strict=True)]
+                _cut(chain, options.above[level - 1], "", level)
+                for axis, tile in zip(axes, options.tiles[level - 1], strict=True):
+                    _cut(chain, tile, axis.name, level)
             for place, node in enumerate(part.order.nodes):
                 choice = part.order.at[place][rank]
                 if part.order.choices[choice].start == place and not (part.order.choices[choice].uncut and place == 0):
-                    chain.append((options.sizes[level - 1][choice], "", level))
+                    _cut(chain, options.sizes[level - 1][choice], "", level)
                 if space.has[node, rank]:
-                    marks.append(options.sizes[level - 1][choice])
+                    held.append(options.sizes[level - 1][choice])
                 else:
-                    marks += self._pieces(node, level, extent, chain)
+                    pieces[node, level] = self._pieces(node, level, extent, chain, len(options))
         compute = len(parts)
+        points: Chain = [*chain, (np.ones(len(options), dtype=np.int64), "", compute)]
         for operand in np.flatnonzero(~space.has[:, rank]).tolist():
-            marks += self._pieces(operand, compute, extent, [*chain, (np.ones(len(options), dtype=np.int64), "", compute)])
-        marks.append(visited(extent, [(tile, not axis) for tile, axis, _ in chain], True))
-        return [np.broadcast_to(mark, len(options)) for mark in marks]
+            pieces[operand, compute] = self._pieces(operand, compute, extent, points, len(options))
+        steps = np.broadcast_to(visited(extent, [(tile, not axis) for tile, axis, _ in chain], True), len(options))
+        return replace(options, steps=steps, pieces=pieces), held
 
-    def _pieces(self, operand: int, level: int, extent: int, chain: Chain) -> list[Array]:
-        """Pieces of a rank for which a tile of an operand moves: inside, outside, and what is spread, the more the better."""
+    def _pieces(self, operand: int, level: int, extent: int, chain: Chain, many: int) -> Array:
+        """Pieces of a rank for which a tile of an operand moves: see Options."""
         parent = self.space.parent(self.kept, operand, level)
         unicast = self.space.unicast(operand)
+        written = self.space.problem.operands[operand].written
         inside = visited(extent, [(tile, True) for tile, _, _ in chain], False)
-        outside = visited(extent, [(tile, not axis or at <= parent or axis in unicast) for tile, axis, at in chain], False)
-        found = [inside, outside]
-        if operand == len(self.space.problem.operands) - 1:
-            found.append(visited(extent, [(tile, not axis or at <= parent) for tile, axis, at in chain], False))
-            found.append(-visited(extent, [(tile, bool(axis)) for tile, axis, _ in chain], False))
-            found.append(-visited(extent, [(tile, bool(axis) and (at <= parent or axis in unicast)) for tile, axis, at in chain], False))
-        return found
+        shared = visited(extent, [(tile, not axis or at <= parent) for tile, axis, at in chain], False)
+        alone = shared
+        if unicast:
+            alone = visited(extent, [(tile, not axis or at <= parent or axis in unicast) for tile, axis, at in chain], False)
+        first = first_outside = 0
+        if written:
+            first = visited(extent, [(tile, bool(axis)) for tile, axis, _ in chain], False)
+            first_outside = visited(extent, [(tile, bool(axis) and (at <= parent or axis in unicast)) for tile, axis, at in chain], False)
+        return np.array([np.broadcast_to(mark, many) for mark in (inside, shared if written else alone, alone, first, first_outside)],
+                        dtype=np.float64)  # fmt: skip
+
+
+def _cut(chain: Chain, tile: Array, axis: str, level: int) -> None:
+    """Adds a loop, if it cuts anything that the one before leaves."""
+    if not chain or not np.array_equal(chain[-1][0], tile):
+        chain.append((tile, axis, level))
 
 
 def _held(rank: int, parts: tuple[Part, ...], level: int) -> bool:
