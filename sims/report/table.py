@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from archmodel.communication import LINKS
 from archmodel.fitting import shown
@@ -178,7 +179,8 @@ def certificate_line(mapping: Mapping) -> str:
     """What is proved, and of which mappings; how far from proved a search is that stopped early."""
     proof = mapping.certificate
     assert proof is not None
-    space = f"{proof.space:,} mapping{'s' * (proof.space != 1)} ({proof.scope or 'docs/timing.md says which'}), {proof.evaluated:,} priced"
+    many = f"{proof.space:,}" if proof.space < 10**15 else f"{Decimal(proof.space):.3g}"  # beyond what a float holds, too
+    space = f"{many} mapping{'s' * (proof.space != 1)} ({proof.scope or 'docs/timing.md says which'}), {proof.evaluated:,} priced"
     if proof.optimal:
         return f"proved best in {proof.objective} of {space}"
     far = f"at most {100 * proof.gap:.3g} % above the bound proved" if proof.lower_bound else "without a bound,"
