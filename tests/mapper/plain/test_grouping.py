@@ -1,4 +1,4 @@
-"""Fused search on plain machines: AccelForge's cases, every mapping of small problems, planted faults.  About 20 s."""
+"""Fused search on plain machines: AccelForge's cases, every mapping of small problems, planted faults.  About 12 CPU s."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def exact(seed: int, count: int) -> Small | None:
     drawn = small(seed, count)
     levels = drawn.params.levels
     rates = any((level.bandwidth, level.read_bandwidth, level.write_bandwidth) != (None, None, None) for level in levels)
-    if drawn.goal.limits or rates or any(level.bypass or level.holds for level in levels) or not Grouping.takes(drawn.machine.engines[0]):
+    if rates or any(level.bypass or level.holds for level in levels) or not Grouping.takes(drawn.machine.engines[0]):
         return None
     return replace(drawn, goal=Goal("latency" if drawn.goal.objective == "latency" else "energy", tiles="perfect"))
 
@@ -110,10 +110,10 @@ def same(problem: Small) -> bool:
     return found.optimal and found.value == key(want, problem.goal.objective)[0]
 
 
-@pytest.mark.parametrize(("count", "seeds"), [(2, range(100)), (3, range(40))])
+@pytest.mark.parametrize(("count", "seeds"), [(2, range(100)), (3, range(60))])
 def test_the_search_finds_what_enumeration_finds(count: int, seeds: range) -> None:
     problems = [problem for seed in seeds if (problem := exact(seed, count)) is not None]
-    assert len(problems) > 10
+    assert len(problems) >= 10
     assert not [str(problem) for problem in problems if not same(problem)]
 
 
