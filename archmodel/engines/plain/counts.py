@@ -4,7 +4,7 @@ A tensor's residence begins at its storage node: every iteration of the loops ab
 product over ranks: along a rank of the tensor all elements pass once, along another one the tile passes again for each piece that
 the loops above cut.  Pieces are counted over their real sizes, the last ones smaller (docs/plain.md has the rules).
 
-Tiles may be NumPy arrays of candidates that share a shape (int64, which the caller keeps from overflowing); then so are all counts.
+Tiles may be NumPy arrays of candidates that share a shape; then so are all counts, int64 or, where that may be too small, floats.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ Amount = Any
 HOME = 0
 """The outermost level, where every tensor lives."""
 PLAIN = Counting()
+LARGEST = 2**63 - 1
+"""What int64 holds: arrays of counts that may exceed it are of floats, single counts exact at any size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,9 +171,11 @@ class Passing:
         for place, cut in enumerate(self.cuts):
             chains.setdefault(cut.rank, []).append((cut.tile, self._whole(place, cut, one, once)))
         total: Amount = 1
+        large = prod(self.extents[rank] for rank in chains) > LARGEST
         for rank, chain in chains.items():
             counted = rank in self.own or (rank in self.points and rank not in once)
-            total = total * visited(self.extents[rank], chain, counted)
+            count = visited(self.extents[rank], chain, counted)
+            total = total * (count.astype(np.float64) if large and isinstance(count, np.ndarray) else count)
         return total
 
     def _whole(self, place: int, cut: Cut, one: bool, once: frozenset[str]) -> bool:

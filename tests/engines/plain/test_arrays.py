@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from archmodel.engines.plain.counts import Cut, Leaf, Scene, Stay, counts, points, tile, visited
+from archmodel.engines.plain.counts import Cut, Leaf, Passing, Scene, Stay, counts, points, tile, visited
 from archmodel.records.graph import Einsum
 
 EXTENTS = {"m": 13, "n": 9, "k": 11}
@@ -72,3 +72,10 @@ def test_pieces_of_a_deep_nest_are_counted_at_once() -> None:
     """60 ragged loops on one rank: a walk would meet 2**60 branches."""
     chain = [(10**9 - 7 * step, True) for step in range(60)]
     assert visited(10**9 + 1, chain, False) == 2 + 59
+
+
+def test_counts_that_exceed_64_bits_never_wrap() -> None:
+    extents = dict.fromkeys("hmnk", 2**17)
+    cuts = [(Cut("h", 1), Cut("m", 1), Cut("n", tile)) for tile in (1, np.array([1, 2]))]
+    one, both = (Passing(extents, ("k",), mine, 3).all() for mine in cuts)
+    assert one == 2**68 and both.tolist() == [2.0**68, 2.0**67]
