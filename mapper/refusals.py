@@ -83,9 +83,6 @@ def _beyond(graph: Graph, machine: Machine, costs: Costs, others: Goal, limit: L
     if minimised:
         return f"{where}: no mapping of {graph.name} on {machine.name} was found with {what}; {OPEN}{beside} is {least:,.10g}"
     has = "" if least is None else f"; the best mapping without it has {least:,.10g}"
-    mine = [engine.name for engine in machine.engines if limit.what in [level.name for level in getattr(engine.params, "levels", ())[1:]]]
-    need = 0 if beside else max((_one_each(graph, machine, name, limit.what)[0] for name in mine), default=0)
-    has += f", and one element of every tensor takes {need:,}" if need > limit.most else ""
     return f"{where}: no mapping of {graph.name} on {machine.name} was found with {what}{beside}{has}"
 
 

@@ -15,7 +15,6 @@ import numpy as np
 from archmodel.records.goal import Goal
 from archmodel.records.mapping import Node
 
-from .fits import fits
 from .orders import Order
 from .plan import Plan
 from .problem import Problem
@@ -258,8 +257,7 @@ def limited(problem: Problem, goal: Goal) -> Problem:
 def best(problem: Problem, goal: Goal) -> Choice | None:
     """The best mapping, with what is proved of it; None where none fits and keeps the limits."""
     search = Search(problem, goal, goal.objective)
-    if fits(search.problem, goal.tiles == "perfect"):
-        search.run()
+    search.run()
     if not search.archive.choices:
         return None
     found = search.archive.choices[0]
@@ -271,6 +269,5 @@ def best(problem: Problem, goal: Goal) -> Choice | None:
 def front(problem: Problem, goal: Goal) -> list[Choice]:
     """Mappings none of which beats another in energy and cycles, those of least energy first."""
     search = Search(problem, goal, "")
-    if fits(search.problem, goal.tiles == "perfect"):
-        search.run()
+    search.run()
     return sorted(search.archive.choices, key=lambda choice: choice.energy_pj)

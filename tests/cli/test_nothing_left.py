@@ -106,18 +106,6 @@ def test_graphs_that_cannot_be_name_their_line(lines: str, text: str, tmp_path: 
     assert refusal(capsys, "map", "wrong.yaml", "plain-a3")[0].startswith(f"wrong.yaml:{text}")
 
 
-def test_what_no_tile_can_keep_is_refused_before_the_search(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file, words = tmp_path / "c.yaml", ("map", "--gemm", "64,64,64", *GEMM[3:])
-    name = NAME.replace("8x8x8", "64x64x64")
-    file.write_text("limits: {buffer: 100}\neinsums: {gemm: {tiles: {buffer: {m: 64}}}}\n")
-    lines = refusal(capsys, *words, "--constrain", str(file))
-    assert lines[0] == f"{file}:2 and {file}:1 together leave no mapping of {name}"
-    file.write_text("einsums: {gemm: {tiles: {buffer: {m: {multiple: 7, max: 60}}}}}\n")
-    assert refusal(capsys, *words, "--constrain", str(file)) == [f"{file}:1 leaves no mapping of {name}"]
-    [line] = refusal(capsys, *GEMM, "--limit", "register=2")
-    assert line.endswith(", and one element of every tensor takes 3")
-
-
 def test_the_outermost_level_takes_no_tile(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "c.yaml"
     file.write_text("einsums: {gemm: {tiles: {dram: {m: 4}}}}\n")
