@@ -12,7 +12,7 @@ from .mapping import Split
 OBJECTIVES = ("latency", "energy", "edp")
 TIES = {"latency": "energy", "energy": "latency", "edp": "energy"}
 """What decides between mappings that an objective holds equal."""
-TILES = ("ragged", "perfect")
+TILES = ("usual", "ragged", "perfect")
 MEASURES = ("energy", "latency", "edp", "power", "area")
 """What a limit may be on, beside the name of a memory level: pJ, cycles, pJ x cycles, watts, square micrometres."""
 
@@ -38,7 +38,8 @@ class Goal:
     """What a mapping is searched for.
 
     objective  latency (cycles, then energy), energy (then cycles) or edp (energy times cycles, then energy)
-    tiles      ragged: any tile size, the last tile of a loop is what is left; perfect: only sizes that divide what they cut
+    tiles      ragged: any tile size, the last tile of a loop is what is left; perfect: only sizes that divide what they cut; usual: perfect
+               where a plain machine's Einsums may be fused, as that is proved, else ragged
     nodes      partial mappings that may be examined before the search stops with what it has; None is as many as a proof takes
     seconds    of CPU time after which it stops; the certificate says with how many nodes that is replayed
     constraints  what mappings may be; None leaves all

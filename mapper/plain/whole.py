@@ -104,6 +104,8 @@ class Search:
 
     def __post_init__(self) -> None:
         self.grouped = len(self.einsums) > 1 and Grouping.takes(self.engine)
+        if self.grouped and self.goal.tiles == "usual":
+            self.goal = replace(self.goal, tiles="perfect")
 
     @property
     def scope(self) -> str:

@@ -30,8 +30,9 @@ def add_goal(parser: Parser) -> None:
     add_objective(goal)
     goal.add_argument("--limit", action="append", default=[], dest="limits", metavar="WHAT=N",
                       help=f"at most N of {MEASURED}; may be repeated")  # fmt: skip
-    goal.add_argument("--tiles", type=one_of("ragged", "perfect"), default="ragged", metavar="T",
-                      help="ragged (default): any size, the last tile is what is left; perfect: only sizes that divide")  # fmt: skip
+    goal.add_argument("--tiles", type=one_of("ragged", "perfect"), metavar="T",
+                      help="ragged: any size, the last tile is what is left; perfect: only sizes that divide; default perfect where a "
+                           "plain machine may fuse Einsums, else ragged")  # fmt: skip
     goal.add_argument("--constrain", type=Path, metavar="FILE",
                       help="YAML of what mappings may be: tiles, orders, axes, residence, fusion, trees (docs/mapper.md)")  # fmt: skip
     goal.add_argument("--budget-nodes", type=integer(1), metavar="N",
@@ -42,7 +43,7 @@ def add_goal(parser: Parser) -> None:
 
 def goal_of(given: argparse.Namespace, machine: Machine) -> Goal:
     """The goal that the options describe.  Raises SpecError, which names the option or the line of the file."""
-    from archmodel.records.goal import Goal
+    from archmodel.records.goal import TILES, Goal
 
     constraints: Constraints | None = None
     limits: tuple[Limit, ...] = ()
@@ -55,7 +56,7 @@ def goal_of(given: argparse.Namespace, machine: Machine) -> Goal:
         _known(limit, machine)
     if given.budget_nodes and given.budget:
         raise SpecError("--budget and --budget-nodes both say when to stop; leave one of them out")
-    return Goal(given.objective, every, given.tiles, given.budget_nodes, given.budget, constraints)
+    return Goal(given.objective, every, given.tiles or TILES[0], given.budget_nodes, given.budget, constraints)
 
 
 def _seconds(text: str) -> float:
