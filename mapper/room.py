@@ -44,7 +44,7 @@ def _faults(goal: Goal, graph: Graph, einsum: Einsum, rules: Allowed, level: Lev
     limit = next((limit for limit in goal.limits if limit.what == level.name), None)
     words = level.words if limit is None else min(level.words or int(limit.most), int(limit.most))
     least = -(-need.numerator // need.denominator)
-    where = [*places, *([limit.place] if limit and words != level.words else [])]
+    where = [*places, *([limit.place or f"limit {limit.what}"] if limit and words != level.words else [])]
     if where and words is not None and least > words:
         what = "what is held" if places else "one element of every tensor"
         yield f"{' and '.join(where)}: {what} of {einsum.name} at {level.name} takes at least {least:,} words of {words:,}"

@@ -27,7 +27,10 @@ SCALES = {"energy": Scale(1, 1j), "latency": Scale(1j, 1)}
 
 @dataclass
 class Library:
-    """Tables and searches that groups share."""
+    """Tables and searches that groups share.
+
+    partial  whether a group of several had to be left out, as one of its bodies has no exact table
+    """
 
     graph: Graph
     engine: Engine
@@ -40,6 +43,7 @@ class Library:
     memo: dict[Any, Any] = field(default_factory=dict)
     members: dict[Any, Member] = field(default_factory=dict)
     kinds: dict[Any, int] = field(default_factory=dict)
+    partial: bool = False
 
     def problem(self, einsum: Einsum) -> Problem:
         if einsum.name not in self.problems:
@@ -63,6 +67,7 @@ class Library:
                 self.members[einsum.name, kept] = Member(mine, {past: self._body(mine, past) for past in _past(mine, kept)}, kept, kind)
             members.append(self.members[einsum.name, kept])
             if not all(body.table.exact for body in members[-1].bodies.values()):
+                self.partial |= len(group.members) > 1
                 return None
         sizes = {name: sizes for member in members for body in member.bodies.values()
                  for name, sizes in zip(body.names, body.table.sizes, strict=True)}  # fmt: skip

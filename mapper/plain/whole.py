@@ -122,7 +122,8 @@ class Search:
                     energy, cycles = priced(self.graph, trees, self.engine)
                     running = any(einsum.output in einsum.inputs for einsum in self.einsums)
                     assert running or objective != "energy" or math.isclose(grouping.cost, energy), "what trees cost is what was searched"
-                    yield Candidate(trees, float(energy), cycles, objective, self.goal.tiles == "perfect", grouping.least,
+                    proved = self.goal.tiles == "perfect" and not grouping.library.partial
+                    yield Candidate(trees, float(energy), cycles, objective, proved, grouping.least,
                                     grouping.space, grouping.evaluated, grouping.nodes)  # fmt: skip
         if not self.grouped or (self.goal.tiles == "perfect" and self._moves()):
             yield self._alone()

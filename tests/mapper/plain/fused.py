@@ -27,10 +27,12 @@ Cost = tuple[Fraction, int]
 """Energy and cycles, those of each tree rounded up."""
 
 
-def costs(graph: Graph, params: Params, perfect: bool = False) -> set[Cost]:
-    """Energy and cycles of mappings of the whole graph, all but those that another one beats."""
+def costs(graph: Graph, params: Params, perfect: bool = False, alone: bool = False) -> set[Cost]:
+    """Energy and cycles of mappings of the whole graph, all but those that another one beats; ``alone``: of one Einsum a tree."""
     found: set[Cost] = set()
     for groups in partitions(graph):
+        if alone and len(groups) < len(graph.einsums):
+            continue
         sums: set[Cost] = {(Fraction(0), 0)}
         for group in groups:
             mine = Group(graph, group, params, perfect).costs()

@@ -63,6 +63,19 @@ def small(seed: int, count: int) -> Small:
             return Small(seed, graph, params, goal(rng, graph, params))
 
 
+def fusable(seed: int, count: int) -> Small:
+    """Such a problem on a machine on which groups are searched exactly: one level alone has axes, not the outermost, none a bypass."""
+    rng = np.random.default_rng([seed, count, 1])
+    while True:
+        params = machine(rng, replace(PLAIN, levels=(2, 2, 3), axes=1.2, words=(3, 12)))
+        fanned = int(rng.integers(1, len(params.levels)))
+        levels = tuple(level if place == fanned else replace(level, axes=()) for place, level in enumerate(params.levels))
+        graph = chain(rng, count, (2, 3, 4), most=3)
+        if work(graph, params) <= MOST[count] / 8:
+            found = Goal(str(rng.choice(["energy", "latency"])), tiles="perfect")
+            return Small(seed, graph, replace(params, levels=levels), found)
+
+
 def params_widths(params: Params) -> tuple[int, ...]:
     return (8,) if all(level.word_bits == 8 for level in params.levels) else (4, 8, 16)
 
@@ -103,10 +116,10 @@ def key(cost: Cost, objective: str) -> tuple[Fraction | int, Fraction | int]:
     return {"energy": (energy, cycles), "latency": (cycles, energy), "edp": (energy * cycles, energy)}[objective]
 
 
-def best(problem: Small) -> Cost | None:
-    """The least of all mappings, None where there is none."""
+def best(problem: Small, alone: bool = False) -> Cost | None:
+    """The least of all mappings, or of those of one Einsum a tree; None where there is none."""
     words = {limit.what: int(limit.most) for limit in problem.goal.limits}
     levels = tuple(replace(level, words=min(words[level.name], level.words or words[level.name])) if level.name in words else level
                    for level in problem.params.levels)  # fmt: skip
-    found = costs(problem.graph, replace(problem.params, levels=levels), problem.goal.tiles == "perfect")
+    found = costs(problem.graph, replace(problem.params, levels=levels), problem.goal.tiles == "perfect", alone)
     return min(found, key=lambda cost: key(cost, problem.goal.objective), default=None)
