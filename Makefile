@@ -6,7 +6,7 @@ FILES ?= 100000
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sim sim-long sim-exhaustive fuzz bench lint docs clean
+.PHONY: help run test sim sim-long sim-exhaustive map-exhaustive fuzz bench lint docs clean
 
 # Version and digest, or why not: decides on nothing but content, so that a fresh clone and an old one agree.
 KEY := $(shell $(PYTHON) -c 'import sys, hashlib as h; v = "%d.%d.%d" % sys.version_info[:3]; print(v + "-" + h.sha256(open("pyproject.toml", "rb").read()).hexdigest()[:16] if sys.version_info >= (3, 11) else "old-" + v)' 2>/dev/null)
@@ -20,6 +20,7 @@ help:
 	@echo "make sim       protocol benches and the cross-check of the edge preset, in Verilator"
 	@echo "make sim-long  fresh random configurations for SECONDS=3600, the netlist of ecp5-tiny behind AXI, attention at 32x32"
 	@echo "make sim-exhaustive  every operand of the floating-point units: an hour or two"
+	@echo "make map-exhaustive  3,000 small problems, the mapper against enumeration: about fifteen minutes"
 	@echo "make fuzz      100,000 damaged files to every reader; FILES=100000 SEED=1"
 	@echo "make bench     measure this machine: speed of models, mapper and simulator"
 	@echo "make docs      the documentation site, into build/docs"
@@ -44,6 +45,9 @@ sim-long: $(READY)
 
 sim-exhaustive: $(READY)
 	@$(RUN) sims.cosim.arithmetic
+
+map-exhaustive: $(READY)
+	@MAP_PROBLEMS=1000 $(RUN) pytest -q -n $(JOBS) tests/mapper/plain/test_exhaustive.py $(ARGS)
 
 fuzz: $(READY)
 	@$(RUN) sims.fuzz --files $(FILES) --seed $(SEED)
