@@ -6,6 +6,7 @@ tiles that it needs.  The most promising are completed first; those whose bound 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import inf
 from time import process_time
@@ -18,7 +19,7 @@ from archmodel.records.mapping import Node
 from .orders import Order
 from .plan import Plan
 from .problem import Problem
-from .realize import Realizer
+from .realize import Able, Realizer
 from .rows import Grower, Row, Rows
 from .sizes import Array
 from .space import Kept, Space
@@ -30,6 +31,11 @@ FEW, AT_ONCE = 1 << 3, 1 << 10
 """Drafts that are looked at together: the first ones, and at most."""
 USUAL_NODES = 1 << 18
 """Of a search with ragged tiles that is given no budget: some seconds."""
+
+
+Drafts = list[tuple[Order, Array, Array]]
+"""Of each order: the sizes that are cut, and the way to spread."""
+Step = Callable[[Kept, Row, int, Drafts], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,14 +144,25 @@ class Search:
             self._complete(kept, inner)
             return
         drafts = [(order, *self.grower.drafts(inner, order, level)) for order in self.space.orders(level, kept[level])]
+        step = self._chunk if len(self.space.spreads[level - 1].leaders) == len(self.space.spreads[level - 1]) else self._led
+        self._work_off(kept, inner, level, drafts, step)
+
+    def _work_off(self, kept: Kept, inner: Row, level: int, drafts: Drafts, step: Step) -> None:
+        """The most promising drafts first, few at first and then more together."""
         at, bounds = self._bounds(kept, inner, level, drafts)
         size = FEW
         while len(at) and not self._leave(bounds):
-            self._chunk(kept, inner, level, drafts, at[:size])
+            step(kept, inner, level, [(order, *(array[at[:size][at[:size, 0] == place, 1]] for array in arrays))
+                                      for place, (order, *arrays) in enumerate(drafts)])  # fmt: skip
             able = self.archive.able(*bounds[:, size:])
             at, bounds, size = at[size:][able], bounds[:, size:][:, able], min(2 * size, AT_ONCE)
 
-    def _bounds(self, kept: Kept, inner: Row, level: int, drafts: list[tuple[Order, Array, Array]]) -> tuple[Array, Array]:
+    def _led(self, kept: Kept, inner: Row, level: int, drafts: Drafts) -> None:
+        """All ways that those of some drafts lead."""
+        led = [(order, *self.grower.led(level, picks, way)) for order, picks, way in drafts]
+        self._work_off(kept, inner, level, led, self._chunk)
+
+    def _bounds(self, kept: Kept, inner: Row, level: int, drafts: Drafts) -> tuple[Array, Array]:
         """(order, place) of each draft that may still matter, and energy and cycles at least; the most promising first."""
         found, bounds = [], []
         for place, (order, picks, way) in enumerate(drafts):
@@ -162,13 +179,11 @@ class Search:
         ranked = np.lexsort((then, first))
         return at[ranked], bound[:, ranked]
 
-    def _chunk(self, kept: Kept, inner: Row, level: int, drafts: list[tuple[Order, Array, Array]], part: Array) -> None:
+    def _chunk(self, kept: Kept, inner: Row, level: int, drafts: Drafts) -> None:
+        """Grows on what some drafts stand for."""
         waiting: list[tuple[Rows, Array]] = []
-        for place, (order, picks, way) in enumerate(drafts):
-            mine = part[part[:, 0] == place, 1]
-            if not len(mine):
-                continue
-            full = self.grower.completed(inner, order, level, picks[mine], way[mine])
+        for order, picks, way in drafts:
+            full = self.grower.completed(inner, order, level, picks, way)
             if len(full[0]):
                 rows = self.grower.rows(inner, order, level, *full)
                 self._count(len(rows))
@@ -211,21 +226,23 @@ class Search:
 
     def _complete(self, kept: Kept, row: Row) -> None:
         """Prices what a whole draft stands for: first where all shares are even, which spares most energy."""
-        least = self._offered(row, even=True)
-        if not self.space.perfect and max(row.wide) > 1:
-            _, cycles = self._least(kept, row.rows[np.array([row.place])])
-            if self.archive.able(np.array([least]), cycles)[0]:
-                self._offered(row, even=False)
+        _, cycles = self._least(kept, row.rows[np.array([row.place])])
 
-    def _offered(self, row: Row, even: bool) -> float:
+        def able(energy: Array) -> Array:
+            return self.archive.able(energy, np.full(len(energy), cycles[0]))
+
+        least = self._offered(row, able, even=True)
+        if not self.space.perfect and max(row.wide) > 1 and able(np.array([least]))[0]:
+            self._offered(row, able, even=False)
+
+    def _offered(self, row: Row, able: Able, even: bool) -> float:
         """Offers what may win of many mappings; returns the least energy of any of them."""
-        plans, least = self.realizer.plans(row, even, self.archive.able)
+        plans, least = self.realizer.plans(row, even, able, self.archive.able)
         self._count(self.realizer.examined)
-        self.realizer.examined = 0
+        self.realizer.examined, self.dived = 0, True
         if plans is None:
             return least
         energy, cycles = _priced(plans)
-        self.dived = True
         self.evaluated += len(energy)
         first, then = self.archive.key(energy, cycles)
         for place in np.lexsort((then, first))[: 1 if self.archive.objective else None].tolist():

@@ -30,8 +30,10 @@ Chain = list[tuple[Array, str, int]]
 """Loops over one rank, outermost first: the tile, the axis ("" in time), the level that it stands above."""
 
 
-Able = Callable[[Array, Array], Array]
-"""Of energy and cycles, at least: which may still matter."""
+Able = Callable[[Array], Array]
+"""Which mappings of these energies may still matter, if they take as few cycles as they can."""
+Wins = Callable[[Array, Array], Array]
+"""The same of energies and cycles."""
 
 
 @dataclass(frozen=True)
@@ -81,40 +83,47 @@ class Realizer:
         self._known: dict[tuple[int, tuple[Part, ...], bool, bool], Options] = {}
         self.examined = 0
 
-    def plans(self, row: Row, even: bool, able: Able) -> tuple[Plan | None, float]:
-        """The mappings that a draft stands for, as arrays, that fit and that ``able`` lets pass by energy and cycles; and the least energy.
+    def plans(self, row: Row, even: bool, able: Able, wins: Wins) -> tuple[Plan | None, float]:
+        """The mappings that a draft stands for, as arrays, that fit and win by energy and steps; and the least energy of those that may
+        fit, however they are spread, and that ``able`` lets pass.
 
         ``even`` leaves out those where what an instance is given is no multiple of the tile that it cuts: they spare nothing but steps.
         """
         levels = _levels(row)
         parts = [tuple(self._part(at, rank) for at in levels) for rank in range(len(self.space.names))]
-        plans, least = self._combined(levels, [self._options(rank, mine, even, tight=False) for rank, mine in enumerate(parts)], able)
-        if plans and not self.space.perfect and (self._fits(plans, levels) != self._fits(plans)).any():
-            plans, _ = self._combined(levels, [self._options(rank, mine, even, tight=True) for rank, mine in enumerate(parts)], able)
-        if plans is None:
-            return None, least
-        fits = np.flatnonzero(self._fits(plans))
+        picked = self._combined([self._options(rank, mine, even, tight=False) for rank, mine in enumerate(parts)], able)
+        plans = self._plan(levels, picked)
+        fits = self._fits(plans)
+        might = fits if self.space.perfect else self._fits(plans, levels)
+        least = float(self._energy(picked)[might].min(initial=inf))
+        if (might != fits).any():
+            picked = self._combined([self._options(rank, mine, even, tight=True) for rank, mine in enumerate(parts)], able)
+            plans = self._plan(levels, picked)
+            fits = self._fits(plans)
+        fits = np.flatnonzero(fits & wins(self._energy(picked), self._cycles(picked)))
         return (plans[fits] if len(fits) else None), least
 
-    def _combined(self, levels: list[Row], options: list[Options], able: Able) -> tuple[Plan | None, float]:
-        """All combinations of options of each rank that may matter, and the least energy of any."""
+    def _combined(self, options: list[Options], able: Able) -> list[Options]:
+        """All combinations of options of each rank that may matter."""
         grid = np.indices([len(option) for option in options]).reshape(len(options), -1)
         self.examined += grid.shape[1]
-        if not grid.shape[1]:
-            return None, inf
         picked = [option[at] for option, at in zip(options, grid, strict=True)]
-        energy, cycles = self._costs(picked)
-        kept = np.flatnonzero(able(energy, cycles))
-        if not len(kept):
-            return None, float(energy.min())
-        picked = [option[kept] for option in picked]
-        layers = tuple(_layer(at.rows.order, level, picked) for level, at in enumerate(levels))
-        return Plan(self.space.problem, layers), float(energy.min())
+        kept = np.flatnonzero(able(self._energy(picked)))
+        return [option[kept] for option in picked]
 
-    def _costs(self, picked: list[Options]) -> tuple[Array, Array]:
-        """Energy, and the cycles that compute alone takes."""
+    def _plan(self, levels: list[Row], picked: list[Options]) -> Plan:
+        return Plan(self.space.problem, tuple(_layer(at.rows.order, level, picked) for level, at in enumerate(levels)))
+
+    def _cycles(self, picked: list[Options]) -> Array:
+        """Those of compute alone."""
+        each = float(self.space.problem.repeat * self.space.problem.point_cycles)
+        return np.ceil(prod((option.steps for option in picked[1:]), start=picked[0].steps * each) * (1 - 1e-13))
+
+    def _energy(self, picked: list[Options]) -> Array:
         space, price = self.space, self.space.criteria[0]
         energy = np.full(len(picked[0]), price.base)
+        if not len(energy):
+            return energy
         for operand, mine in enumerate(space.problem.operands):
             kept = [level for level in range(mine.home + 1, space.depth) if operand in self.kept[level]]
             for outer, inner in pairwise([mine.home, *kept, space.depth]):
@@ -131,14 +140,14 @@ class Realizer:
                 if space.problem.reduces:
                     energy = energy + price.read[outer, operand] * (again - first_outside)
                     energy = energy + (0 if compute else price.write[inner, operand] * (inside - first))
-        each = float(space.problem.repeat * space.problem.point_cycles)
-        return energy, np.ceil(prod((option.steps for option in picked[1:]), start=picked[0].steps * each) * (1 - 1e-13))
+        return energy
 
     def _part(self, at: Row, rank: int) -> Part:
         order, picks, sizes = at.rows.order, at.rows.picks[at.place], self.space.sizes[rank]
         mine = [(place, int(picks[place])) for place, choice in enumerate(order.choices) if choice.rank == rank]
         counts = self.space.spreads[at.rows.level - 1].counts[at.rows.way[at.place], :, rank]
-        stops = tuple((place, pick, min(sizes.stop(pick), self._too_large(at, place))) for place, pick in mine)
+        stops = tuple((place, pick, self._too_large(at, place) if order.choices[place].least else
+                       min(sizes.stop(pick), self._too_large(at, place))) for place, pick in mine)  # fmt: skip
         return Part(order, stops, tuple(counts.tolist()))
 
     def _too_large(self, at: Row, place: int) -> int:
@@ -218,14 +227,15 @@ class Realizer:
                 mine = {known: size[within] for known, size in mine.items()}
                 tile = wanted = mine[place] = each[at]
             cut = bool(part.classes) and not part.order.choices[part.classes[0][0]].uncut
-            within, given, above = self._spread(wanted, part.counts, not even and cut, tight and _held(rank, parts, level), sizes.left)
+            room = _room(rank, parts, level) if tight else None
+            within, given, above = self._spread(wanted, part.counts, not even and cut, room, sizes.left)
             found = [_taken(entry, within) for entry in found]
             tiles = [given * prod(part.counts[place:]) for place in range(1, len(part.counts) + 1)]
             found.append(({known: size[within] for known, size in mine.items()}, above, tuple(tiles)))
             tile, wanted = tile[within], above
         return _clipped(found[::-1], sizes.left)
 
-    def _spread(self, tile: Array, counts: tuple[int, ...], uneven: bool, tight: bool, left: int) -> tuple[Array, Array, Array]:
+    def _spread(self, tile: Array, counts: tuple[int, ...], uneven: bool, room: int | None, left: int) -> tuple[Array, Array, Array]:
         """What instances are given, and what all of them are: (which tile, given, all).  Perfect or alone, just the tile each."""
         wide = prod(counts)
         which, given = np.arange(len(tile)), tile
@@ -236,10 +246,11 @@ class Realizer:
             more = (each[None, :] > tile[:, None]) & (each[None, :] % tile[:, None] > 0)
             which, at = np.nonzero(more)
             which, given = np.concatenate((np.arange(len(tile)), which)), np.concatenate((tile, each[at]))
-        if not tight:
+        if room is None or not len(given):
             return which, given, given * wide
-        part, at = np.nonzero(given[:, None] > np.arange(int(given.max()))[None, :])
-        return which[part], given[part], given[part] * wide - at
+        every = given[:, None] * wide - np.arange(int(given.max()))[None, :]
+        part, at = np.nonzero((every > given[:, None] * (wide - 1)) & (every < room))
+        return which[part], given[part], every[part, at]
 
     def _marked(self, rank: int, parts: tuple[Part, ...], options: Options) -> tuple[Options, list[Array]]:
         """With their pieces and steps; and the sizes that take room."""
@@ -294,10 +305,13 @@ def _cut(chain: Chain, tile: Array, axis: str, level: int) -> None:
         chain.append((tile, axis, level))
 
 
-def _held(rank: int, parts: tuple[Part, ...], level: int) -> bool:
-    """Whether the level outside of one holds just what is spread there."""
+def _room(rank: int, parts: tuple[Part, ...], level: int) -> int | None:
+    """What is too large a tile for the level outside of one, if that holds just what is spread there."""
+    if level == 1 or not parts[level - 2].order.nodes:
+        return None
     order = parts[level - 2].order
-    return level > 1 and bool(order.nodes) and order.choices[order.last[rank]].least
+    stops = {place: stop for place, _, stop in parts[level - 2].classes}
+    return stops[order.last[rank]] if order.choices[order.last[rank]].least else None
 
 
 def _telling(marks: list[Array]) -> list[Array]:

@@ -158,10 +158,13 @@ class Grower:
             used += tile
         return used <= room
 
+    def led(self, level: int, picks: Array, way: Array) -> tuple[Array, Array]:
+        """With every way that is led by one of these."""
+        row, led = np.nonzero(self.space.spreads[level - 1].leader[None, :] == way[:, None])
+        return picks[row], led
+
     def completed(self, inner: Row, order: Order, level: int, picks: Array, way: Array) -> tuple[Array, Array]:
-        """With every way that is led by one of these, and every size of what is open: what comes from above and is spread, but not cut."""
-        row, way = np.nonzero(self.space.spreads[level - 1].leader[None, :] == way[:, None])
-        picks = picks[row]
+        """With every size of what is open: what comes from above and is spread, but not cut."""
         for place, choice in enumerate(order.choices):
             if not len(picks) or picks[0, place] >= 0:
                 continue
