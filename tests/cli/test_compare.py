@@ -155,7 +155,7 @@ def test_into_a_file(files: dict[str, str], capsys: pytest.CaptureFixture[str], 
 
 NEITHER = "neither a file nor a preset, expected a result that `archmodel run -o FILE.json` wrote, or a machine; "
 WRONG = [
-    (("nope.json", "A"), f"nope.json: {NEITHER}expected one of cloud, ecp5-tiny, edge-attention, edge-npu, tpu-v1"),
+    (("nope.json", "A"), f"nope.json: {NEITHER}expected one of cloud, ecp5-tiny, edge-attention, edge-npu, plain-a3, tpu-v1"),
     (("clod", "cloud"), f"clod: {NEITHER}did you mean cloud?"),
     (("A", "cloud"), "archmodel compare: {A} is a result and cloud a machine, expected two results (FILE.json) or two machines"),
     (("cloud", "A"), "archmodel compare: {A} is a result and cloud a machine, expected two results (FILE.json) or two machines"),
