@@ -211,7 +211,8 @@ def _build_union(options: tuple[Any, ...], data: Any) -> Any:
         if (kind := data.get("kind")) not in tuple(records):
             raise ValueError(f"expected a kind of {', '.join(records)}, found {shown(kind)}")
         return _build(records[kind], data)
-    return _build(next(o for o in options if o is not type(None)), data)
+    held = [option for option in options if option is not type(None)]
+    return _build(next((option for option in held if option is type(data)), held[0]), data)
 
 
 def _build_tuple(args: tuple[Any, ...], data: Any) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ from archmodel.forms import Ratio
 from archmodel.located import Node
 from archmodel.records.base import SpecError, from_plain, to_plain
 from archmodel.records.engines.systolic import Params
+from archmodel.records.mapping import Certificate
 from archmodel.records.result import OpResult
 
 
@@ -66,3 +67,10 @@ def test_a_quoted_text_of_several_lines_stays_on_one() -> None:
     assert str(error.value) == (
         "not a Params record: systolic engine: dataflows is two lines, expected one of ws, is, os"
     )
+
+
+@pytest.mark.parametrize(("value", "bound"), [(35141, 35141), (35254680599.5, 35254680598.0), (7, 6.5)])
+def test_a_certificate_of_cycles_or_of_picojoules_reads_back(value: float, bound: float) -> None:
+    proof = Certificate("energy", value, bound, 10, 3)
+    back = from_plain(Certificate, to_plain(proof))
+    assert back == proof and (type(back.value), type(back.lower_bound)) == (type(value), type(bound))
